@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "base/buf.h"
+#include "core/item.h"
+
+/*
+ * What is wrong with a configuration: all of it, in the order of the files, so
+ * that one reading shows a user everything there is to mend.
+ */
+struct problem {
+	struct origin at;
+	char *path;		/* the key's path, "applications.web.restart", or "" */
+	char *message;		/* what is wrong */
+	char *hint;		/* what would be right; NULL: nothing to add */
+};
+
+struct problems {		/* zero-initialise */
+	struct problem *v;
+	size_t n, cap;
+	size_t unsaid;		/* beyond PROBLEMS_MAX, or for want of memory: counted only */
+};
+
+enum { PROBLEMS_MAX = 1000 };
+
+/* Adds one; path and hint may be NULL. */
+void problem_add(struct problems *ps, struct origin at, const char *path, const char *hint, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+bool problems_any(const struct problems *ps);
+/* Sorts by file and line, keeping the order of equals. */
+void problems_sort(struct problems *ps);
+/* A line each: "FILE:LINE: PATH: MESSAGE (HINT)". */
+void problems_print(const struct problems *ps, struct buf *out);
+/* [{"file":…,"line":…,"path":…,"message":…,"hint":…},…] */
+void problems_print_json(const struct problems *ps, struct buf *out);
+void problems_free(struct problems *ps);
