@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "base/err.h"
 #include "core/app.h"
 #include "core/graph.h"
 #include "core/mode.h"

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
 # Add a line per module: UNIT_TESTS, _SOURCES and, where it needs more than core and wire, _LDADD.
-UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-UNIT_LDADD = libwire.la libcore.la libbase.la $(CMOCKA_LIBS)
+unit_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+unit_libs = libwire.la libcore.la libbase.la $(CMOCKA_LIBS)
