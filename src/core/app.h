@@ -68,6 +68,9 @@ struct transition app_next(enum app_state state, enum app_input in);
 
 enum wish { WISH_NONE, WISH_UP, WISH_DOWN };		/* an operator's, until start, stop or the next mode */
 
+/* How the mode sees an application: as it should be, on its way, or not to be had. */
+enum standing { STANDING_GOOD, STANDING_PENDING, STANDING_BAD, STANDING_COUNT };
+
 /* How far ending it has come. */
 enum stop_step { STEP_NONE, STEP_TERM, STEP_SWEEP, STEP_KILL, STEP_UNKILLABLE };
 
@@ -75,7 +78,7 @@ enum stop_step { STEP_NONE, STEP_TERM, STEP_SWEEP, STEP_KILL, STEP_UNKILLABLE };
 enum child_kind { CHILD_MAIN, CHILD_PROBE, CHILD_STOP, CHILD_RELOAD, CHILD_KIND_COUNT };
 
 struct app {
-	const struct app_def *def;	/* what it runs by; of a model that app_models holds */
+	const struct app_def *def;	/* what it runs by */
 	const struct app_def *next_def;	/* what the configuration in force says; NULL: it is gone from there */
 	char name[NAME_MAX_LEN + 1];
 	uint32_t vertex;		/* in the engine's graph; changes with a reload */
@@ -101,6 +104,10 @@ struct app {
 	int64_t up_since_ms;		/* when it last became running */
 	struct restart_log restart_log;
 	bool failed_start;		/* this incarnation is being stopped for its own fault */
+	bool asked;			/* it is going down because it was told to */
+	bool main_ended;		/* the main process has, its descendants have not: inc stays until they have */
+	bool adopted;			/* forking: pid is the process that the pidfile names */
+	uint32_t signal_step;		/* signals sent within this incarnation */
 
 	bool has_exit;			/* the last end of its main process */
 	int exit_status;		/* as of waitpid(2) */
@@ -110,9 +117,10 @@ struct app {
 	int fail_errno;
 	char status_text[80];		/* by sd_notify's STATUS= */
 
-	uint32_t unmet;			/* preds that are not up and have to be */
-	uint32_t holders;		/* succs that are going down and are not at rest */
-	bool dirty, queued;		/* to be saved; to be looked at again */
+	struct model *model;		/* that def belongs to: a reference */
+	uint32_t pred_hint, succ_hint;	/* the edge that held it last: where the next look begins */
+	uint8_t standing;		/* enum standing: how the mode sees it */
+	bool dirty, queued, touched;	/* to be saved; to be looked at again; standing to be counted anew */
 };
 
 /* What comes next when nothing of it is left. */

@@ -27,7 +27,9 @@ enum effect_type {
 	EFFECT_SPAWN,		/* start a child of `kind` as incarnation `inc` */
 	EFFECT_SIGNAL,		/* `signo` to that child; `whole_tree`: to all descendants of the application */
 	EFFECT_WATCH_TREE,	/* say engine_tree_gone() when no descendant is left */
+	EFFECT_ACK,		/* the exit of `inc` has been noted: the keeper may forget it */
 	EFFECT_READ_PIDFILE,	/* say engine_pidfile() with what the definition's pidfile says */
+	EFFECT_ADOPT,		/* `pid` is the main process of `inc` from now on (LINK_ADOPT) */
 	EFFECT_RELABEL,		/* the keeper shall know the definition's new stop_signal and shutdown */
 	EFFECT_FORGET,		/* the application has left: drop what is kept for it */
 	EFFECT_ANSWER,		/* the request that waits under `token` ends with `outcome` */
@@ -38,7 +40,7 @@ enum outcome {
 	OUTCOME_DONE,
 	OUTCOME_FAILED,		/* it cannot be reached: engine_outstanding() says why */
 	OUTCOME_TIMED_OUT,
-	OUTCOME_REPLACED,	/* a newer mode replaced the awaited one, or the application left */
+	OUTCOME_REPLACED,	/* a newer mode replaced the awaited one, the application left, or a shutdown began */
 };
 
 struct effect {
@@ -46,6 +48,7 @@ struct effect {
 	struct app *app;		/* NULL: none; valid until the next call that tells the engine something */
 	enum child_kind kind;
 	uint64_t inc;
+	pid_t pid;
 	int signo;
 	bool whole_tree;
 	uint32_t step;			/* EFFECT_SIGNAL: counts up within an incarnation; the keeper does each once */
@@ -83,7 +86,7 @@ struct engine_saved {			/* what is saved of the engine as a whole */
 struct app_saved {			/* what is saved of one application, by value */
 	char name[NAME_MAX_LEN + 1];
 	uint8_t state, wish, restart_asked, announced, step, reason, transient, failed_start;
-	uint8_t has_exit, exit_reason;
+	uint8_t has_exit, exit_reason, asked, main_ended, adopted, pad;
 	int32_t exit_status, fail_errno, pid;
 	uint32_t restarts, row, signal_step;
 	uint64_t inc[CHILD_KIND_COUNT], run_hash;
@@ -95,9 +98,15 @@ void engine_save(const struct engine *e, struct engine_saved *out);
 void engine_save_app(const struct app *a, struct app_saved *out);
 void engine_restore(struct engine *e, const struct engine_saved *saved);
 int engine_restore_app(struct engine *e, const struct app_saved *saved);
-/* The keeper has this child; pid 0: it has ended with status, not acknowledged yet. */
+/* A transient application that was saved with its definition; before its engine_restore_app(). */
+int engine_restore_transient(struct engine *e, struct model *take_m, struct err *err);
+/*
+ * The keeper has this child, alive or ended and not acknowledged.  Without saved state (it was damaged) it is
+ * adopted by its name.  An exit that waits for its acknowledgement is told by engine_exited() after engine_resume().
+ */
 void engine_found_child(struct engine *e, const char *name, enum child_kind kind, uint64_t inc, pid_t pid);
-void engine_resume(struct engine *e);
+/* last_inc: the highest incarnation that the keeper was ever ordered: a spawn beyond it is ordered again. */
+void engine_resume(struct engine *e, uint64_t last_inc);
 
 /* What happened.  Children are known by incarnation; one that is not current changes nothing. */
 void engine_spawned(struct engine *e, uint64_t inc, pid_t pid);
@@ -108,7 +117,7 @@ struct exit_facts {
 	bool oom;
 };
 void engine_exited(struct engine *e, uint64_t inc, struct exit_facts facts);
-void engine_tree_gone(struct engine *e, struct app *a);
+void engine_tree_gone(struct engine *e, struct app *a);		/* an app that is not being watched: nothing happens */
 void engine_pidfile(struct engine *e, struct app *a, pid_t pid);	/* 0: there is none of its own */
 void engine_ready(struct engine *e, struct app *a);
 void engine_not_ready(struct engine *e, struct app *a);		/* it never will be: the descriptor was closed */
@@ -131,9 +140,12 @@ int engine_reload(struct engine *e, struct model *take_m, struct err *err);
 struct app *engine_run(struct engine *e, struct model *take_m, struct err *err);
 /* Stops everything in order, then EFFECT_EXIT with code.  Again, with hurry: all that is left is killed at once. */
 void engine_shutdown(struct engine *e, int code, enum reason reason, bool hurry);
-/* Waits until the mode is stable or failed; EFFECT_ANSWER with token.  deadline_ms 0: no limit. */
-int engine_await(struct engine *e, uint64_t token, int64_t deadline_ms, struct err *err);
-/* Waits until a has ended for good (wait) or is up or down as it should be (settled). */
+/*
+ * Waits until the mode is stable or failed; EFFECT_ANSWER with token, perhaps at once.  deadline_ms (mono_ms)
+ * 0: no limit.  this_mode: ends with OUTCOME_REPLACED when another mode is set meanwhile.
+ */
+int engine_await(struct engine *e, bool this_mode, uint64_t token, int64_t deadline_ms, struct err *err);
+/* Waits until a has ended for good (end), or else until it is as it should be, up or down, or cannot be. */
 int engine_await_app(struct engine *e, struct app *a, bool end, uint64_t token, int64_t deadline_ms, struct err *err);
 void engine_forget_waiter(struct engine *e, uint64_t token);
 
