@@ -4,12 +4,27 @@ include $(srcdir)/t/unit/local.mk
 include $(srcdir)/t/sim/local.mk
 include $(srcdir)/t/fuzz/local.mk
 
+PERL_TESTS += t/sys/harness.t
+
 TEST_JOBS = 2
 check_PROGRAMS += $(UNIT_TESTS)
-EXTRA_DIST += $(PERL_TESTS)
+EXTRA_DIST += $(PERL_TESTS) t/lib/Appctl/Test.pm
 
-# A test finds what was built through these two; VPATH builds and distcheck need them.
+# What runs under sanitizers gets more time.
+if SANITIZERS
+test_slow = 4
+else
+test_slow = 1
+endif
+
+# A test finds what was built through these; VPATH builds and distcheck need them.
+test_environment = CMOCKA_MESSAGE_OUTPUT=TAP APPCTL_TEST_SLOW=$(test_slow) CC='$(CC)' \
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)'
+
+.PHONY: build-tests
+build-tests: $(check_PROGRAMS)
+
 check-local: all $(check_PROGRAMS)
-	CMOCKA_MESSAGE_OUTPUT=TAP top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
-		$(PROVE) -j$(TEST_JOBS) -I$(srcdir)/t/lib $(PROVE_FLAGS) \
+	@test -n '$(PROVE)' || { echo 'prove is missing: install perl' >&2; exit 1; }
+	$(test_environment) $(PROVE) -j$(TEST_JOBS) -I$(srcdir)/t/lib $(PROVE_FLAGS) \
 		$(UNIT_TESTS) $(addprefix $(srcdir)/,$(PERL_TESTS))
