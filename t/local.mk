@@ -4,7 +4,10 @@ include $(srcdir)/t/unit/local.mk
 include $(srcdir)/t/sim/local.mk
 include $(srcdir)/t/fuzz/local.mk
 
-PERL_TESTS += t/sys/harness.t
+PERL_TESTS += \
+	t/sys/harness.t \
+	t/sys/lookup.t \
+	t/sys/probe.t
 
 TEST_JOBS = 2
 check_PROGRAMS += $(UNIT_TESTS)
