@@ -160,7 +160,7 @@ struct link_spawn {
 	uint64_t capabilities;
 	uint64_t cpu_affinity[16];
 	/*
-	 * then: uint32_t groups[], struct link_limit limits[], and NUL-terminated strings: the application's
+	 * then: uint32_t groups[] (padded to 8 bytes), struct link_limit limits[], and NUL-terminated strings: the application's
 	 * name, the cgroup below the node's directory ("" for none), directory, root, log_path (each "" for none), argv, envp
 	 */
 };
@@ -182,6 +182,8 @@ struct link_msg {
  */
 int link_check(const struct link_header *h, const void *body, bool from_engine);
 const char *link_type_name(unsigned type);
+/* How many descriptors come with a checked message, the memfd of LINK_F_MEMFD not counted. */
+size_t link_fd_count(const struct link_header *h, const void *body);
 
 /* Writes header and body at the end of out; text: appended with its NUL, NULL for none. */
 void link_put(struct buf *out, enum link_type type, uint64_t inc, const void *fixed, size_t fixed_len, const char *text);
