@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * A short-lived program of our own whose standard output is read: for what may
+ * wait on something that appctld itself runs (names of users and groups).
+ * It has standard input from /dev/null, standard error as the caller, no other descriptor,
+ * an empty signal mask and all signals at their default.
+ */
+struct helper {
+	pid_t pid;		/* 0: none */
+	int out_fd;		/* the read end, non-blocking; -1: none */
+};
+
+/* argv[0] is a path.  -1: err says why. */
+int helper_start(struct helper *h, const char *const *argv, struct err *err);
+/* Has it ended?  Then true, and its status as of waitpid(2); never waits. */
+bool helper_ended(struct helper *h, int *status);
+/* Kills it if it still runs, reaps it, closes its output.  Fine when there is none. */
+void helper_fini(struct helper *h);

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "sys/link_io.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PACKET_MAX = LINK_MAX, FDS_ROOM = LINK_FDS_MAX + 1 };	/* one more for a body in a memfd */
+enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
+
+union fd_control {
+	char bytes[CMSG_SPACE(FDS_ROOM * sizeof(int))];
+	struct cmsghdr align;
+};
+
+static int
+write_all(int fd, const char *data, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(fd, data, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int
+body_as_memfd(const void *body, size_t len)
+{
+	autoclose int fd = memfd_create("appctl-link", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || write_all(fd, body, len) < 0 || fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+		return -1;
+	return take_fd(&fd);
+}
+
+static void
+attach(struct msghdr *msg, union fd_control *control, const int *fds, size_t fd_count)
+{
+	struct cmsghdr *c;
+
+	if (fd_count == 0)
+		return;
+	memset(control, 0, sizeof(*control));
+	msg->msg_control = control->bytes;
+	msg->msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+	c = CMSG_FIRSTHDR(msg);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+	memcpy(CMSG_DATA(c), fds, fd_count * sizeof(int));
+}
+
+static int
+send_packet(int sock, const void *bytes, size_t len, const int *fds, size_t fd_count)
+{
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	union fd_control control;
+	ssize_t n;
+
+	attach(&msg, &control, fds, fd_count);
+	do {
+		n = sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -1 : 0;
+}
+
+int
+link_send(int sock, const void *bytes, size_t len, const int *fds, size_t fd_count)
+{
+	struct link_header h;
+	autoclose int fd = -1;
+	int all[FDS_ROOM];
+
+	if (len <= PACKET_MAX)
+		return send_packet(sock, bytes, len, fds, fd_count);
+	memcpy(&h, bytes, sizeof(h));
+	h.flags |= LINK_F_MEMFD;
+	fd = body_as_memfd((const char *)bytes + sizeof(h), len - sizeof(h));
+	if (fd < 0)
+		return -1;
+	if (fd_count > 0)
+		memcpy(all, fds, fd_count * sizeof(int));
+	all[fd_count] = fd;
+	return send_packet(sock, &h, sizeof(h), all, fd_count + 1);
+}
+
+void
+link_in_drop_fds(struct link_in *in)
+{
+	size_t i;
+
+	for (i = 0; i < in->fd_count; i++)
+		if (in->fds[i] >= 0)
+			close(in->fds[i]);
+	in->fd_count = 0;
+}
+
+int
+link_in_take_fd(struct link_in *in, size_t i)
+{
+	return i < in->fd_count ? take_fd(&in->fds[i]) : -1;
+}
+
+void
+link_in_fini(struct link_in *in)
+{
+	link_in_drop_fds(in);
+	free(in->packet);
+	free(in->big);
+	*in = (struct link_in){ 0 };
+}
+
+/* Takes all descriptors out of the control data; those that there is no room for are closed. */
+static size_t
+collect_fds(struct msghdr *msg, int *fds, size_t room)
+{
+	struct cmsghdr *c;
+	size_t count = 0, i, n;
+	int fd;
+
+	for (c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (i = 0; i < n; i++) {
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			if (count < room)
+				fds[count++] = fd;
+			else
+				close(fd);
+		}
+	}
+	return count;
+}
+
+static int
+protocol_error(void)
+{
+	errno = EPROTO;
+	return -1;
+}
+
+static int
+read_big(struct link_in *in, int fd)
+{
+	size_t got = 0, len = in->h.body_len;
+	struct stat st;
+	ssize_t n;
+	char *room;
+
+	if (len > LINK_BODY_MAX || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (size_t)st.st_size != len)
+		return protocol_error();
+	if ((fcntl(fd, F_GET_SEALS) & SEALS) != SEALS)	/* what is no memfd could make the reader wait */
+		return protocol_error();
+	if (len > in->big_cap) {
+		room = realloc(in->big, len);
+		if (room == NULL)
+			return -1;
+		in->big = room;
+		in->big_cap = len;
+	}
+	while (got < len) {
+		n = pread(fd, in->big + got, len - got, (off_t)got);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -1 : protocol_error();
+		got += (size_t)n;
+	}
+	in->body = in->big;
+	return 0;
+}
+
+/* The body stands in the packet, or in the memfd that is the last descriptor. */
+static int
+find_body(struct link_in *in, size_t packet_len)
+{
+	int fd, failed;
+
+	if (!(in->h.flags & LINK_F_MEMFD)) {
+		in->body = in->packet + sizeof(in->h);
+		return packet_len == sizeof(in->h) + in->h.body_len ? 0 : protocol_error();
+	}
+	if (packet_len != sizeof(in->h) || in->fd_count == 0)
+		return protocol_error();
+	fd = in->fds[--in->fd_count];
+	failed = read_big(in, fd);
+	close(fd);
+	return failed;
+}
+
+static int
+check_fds(struct link_in *in, bool truncated)
+{
+	size_t want = link_fd_count(&in->h, in->body);
+
+	if (in->fd_count > want)
+		return protocol_error();
+	if (in->fd_count == want)
+		return 0;
+	/* The kernel installs what fits and says MSG_CTRUNC: which of several are there is not known. */
+	if (!truncated)
+		return protocol_error();
+	link_in_drop_fds(in);
+	in->fds_lost = true;
+	return 0;
+}
+
+static int
+take_apart(struct link_in *in, struct msghdr *msg, size_t len, bool from_engine)
+{
+	if (len < sizeof(in->h) || (msg->msg_flags & MSG_TRUNC) || in->fd_count > FDS_ROOM - 1)
+		return protocol_error();
+	memcpy(&in->h, in->packet, sizeof(in->h));
+	if (find_body(in, len) < 0)
+		return -1;
+	if (link_check(&in->h, in->body, from_engine) < 0)
+		return protocol_error();
+	return check_fds(in, (msg->msg_flags & MSG_CTRUNC) != 0);
+}
+
+int
+link_recv(int sock, struct link_in *in, bool from_engine)
+{
+	struct iovec iov = { .iov_len = PACKET_MAX };
+	union fd_control control;
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+			      .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes) };
+	ssize_t n;
+
+	link_in_drop_fds(in);
+	in->fds_lost = false;
+	if (in->packet == NULL && (in->packet = malloc(PACKET_MAX)) == NULL)
+		return -1;
+	iov.iov_base = in->packet;
+	do {
+		n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -1;
+	in->fd_count = collect_fds(&msg, in->fds, LINK_FDS_MAX);
+	if (n == 0) {
+		errno = ECONNRESET;
+		return -1;
+	}
+	if (take_apart(in, &msg, (size_t)n, from_engine) < 0) {
+		link_in_drop_fds(in);
+		return -1;
+	}
+	return 1;
+}
