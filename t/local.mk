@@ -7,11 +7,15 @@ include $(srcdir)/t/fuzz/local.mk
 PERL_TESTS += \
 	t/sys/harness.t \
 	t/sys/lookup.t \
-	t/sys/probe.t
+	t/sys/probe.t \
+	t/style/headers.t \
+	t/style/layers.t \
+	t/style/symbols.t \
+	t/style/text.t
 
 TEST_JOBS = 2
 check_PROGRAMS += $(UNIT_TESTS)
-EXTRA_DIST += $(PERL_TESTS) t/lib/Appctl/Test.pm
+EXTRA_DIST += $(PERL_TESTS) t/lib/Appctl/Style.pm t/lib/Appctl/Test.pm
 
 # What runs under sanitizers gets more time.
 if SANITIZERS

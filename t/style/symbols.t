@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+# What was built: core and wire import no system call, and each program links what it may and no more.
+use strict;
+use warnings;
+use Test::More;
+use Appctl::Style;
+use Appctl::Test;
+
+needs_program('nm', 'readelf');
+my $build = top_builddir();
+
+sub lines_of {
+	my $r = run_program(@_);
+	die "@_: $r->{err}\n" if $r->{exit};
+	return split /\n/, $r->{out};
+}
+
+# Computing only: memory, text, numbers, sorting.
+my $computing = qr/^(
+	mem\w+ | str(?!error_r)\w+ | (re|c|m)alloc | reallocarray | free | aligned_alloc
+	| v?s?n?printf | v?snprintf | v?sscanf | __\w*(printf|scanf|strto\w+|memcpy|memset|memmove|str\w*cpy|str\w*cat)_chk | __isoc\d+_\w+
+	| qsort(_r)? | bsearch | abs | labs | is(alpha|digit|alnum|space|print|xdigit|upper|lower)\w* | to(upper|lower) | __ctype_\w+
+	| gmtime_r | timegm | __errno_location | __stack_chk_fail | __assert_fail | abort
+	| pow | exp | log2? | floor | ceil | round | l?l?round | fmod | ldexp | frexp | isnan | isinf | __isinf | __isnan | __fp\w+ | fmin | fmax
+	| va_\w+ | _GLOBAL_OFFSET_TABLE_ | __(asan|ubsan|sanitizer)\w* | __start_\w+ | __stop_\w+ | sigabbrev_np
+)$/x;
+
+# { symbol => where } of the named kinds in the objects of one convenience library.
+sub symbols {
+	my ($library, $kinds) = @_;
+	my %found;
+	my $object = '';
+	for (lines_of('nm', "$build/.libs/lib$library.a")) {
+		$object = $1 if /^(\S+\.o):$/;
+		my ($kind, $symbol) = /\s([A-Za-z])\s+(\S+)$/ or next;
+		$found{$symbol} = $object if index($kinds, $kind) >= 0;
+	}
+	return \%found;
+}
+
+my %ours = map { %{ symbols($_, 'TDBRCVWdbr') } } qw(base core wire);
+for my $library (qw(core wire)) {
+	my $undefined = symbols($library, 'U');
+	my @foreign = grep { !$ours{$_} && $_ !~ $computing } sort keys %$undefined;
+	is_deeply([map { "$undefined->{$_}: $_" } @foreign], [], "$library asks nothing of the system");
+	is_deeply([grep { /^log_/ } keys %$undefined], [], "$library logs nothing");
+}
+
+# Beside the C library itself (and what the compiler and sanitizers bring).
+my %links = (
+	'appctld' => qr/^$/,
+	'appctl-lookup' => qr/^$/,
+	'appctl-probe' => qr/^libcurl\.so/,
+	'appctl-engine' => qr/^lib(ev|config|jansson)\.so/,
+	'appctl' => qr/^lib(appctl|smartcols|jansson)\.so/,
+);
+for my $name (sort keys %links) {
+	my ($binary) = grep { -e } "$build/.libs/$name", "$build/$name";
+	next unless $binary;
+	my @needed = map { /\(NEEDED\).*\[(.*)\]/ ? $1 : () } lines_of('readelf', '-d', $binary);
+	my @others = grep { !/^(libc\.so|libm\.so|ld-linux|libasan|libubsan|libgcc_s)/ && $_ !~ $links{$name} } @needed;
+	is("@others", '', "$name links what it may");
+}
+
+done_testing;
