@@ -91,6 +91,7 @@ struct app {
 	bool announced;			/* app_running was published and not yet closed */
 	enum stop_step step;
 	enum reason reason;		/* why it is in this state, or is on its way out of it */
+	enum reason cause;		/* what last changed the wish about it */
 
 	uint64_t inc[CHILD_KIND_COUNT];	/* incarnation of each live child; 0: none */
 	pid_t pid;			/* of the main process; 0: none */
@@ -120,6 +121,8 @@ struct app {
 	struct model *model;		/* that def belongs to: a reference */
 	uint32_t pred_hint, succ_hint;	/* the edge that held it last: where the next look begins */
 	uint8_t standing;		/* enum standing: how the mode sees it */
+	bool up;			/* as those that come after it have been told */
+	bool holds;			/* it, or something after it, has yet to go down */
 	bool dirty, queued, touched;	/* to be saved; to be looked at again; standing to be counted anew */
 };
 

@@ -6,6 +6,8 @@
 #include "core/graph.h"
 #include "core/mode.h"
 
+#include <stddef.h>
+
 /*
  * The engine: decides.  It is told what happened (a process ended, a request
  * came, time passed) and answers with effects for others to carry out.  Pure:
@@ -91,9 +93,12 @@ struct app_saved {			/* what is saved of one application, by value */
 	uint32_t restarts, row, signal_step;
 	uint64_t inc[CHILD_KIND_COUNT], run_hash;
 	int64_t since_ms, since_real_us, deadline_ms, up_since_ms, exit_real_us;
-	int64_t restart_at_ms[8];	/* the latest restarts that intensity counts; older ones are let go */
-	uint32_t restart_count;
+	uint32_t restart_count, pad2;
+	int64_t restart_at_ms[RESTART_MAX];	/* the restarts that intensity counts: only the first restart_count are stored */
 };
+/* Bytes of it that have to be stored, and the least that a stored one can have. */
+size_t app_saved_size(const struct app_saved *s);
+enum { APP_SAVED_MIN = offsetof(struct app_saved, restart_at_ms) };
 void engine_save(const struct engine *e, struct engine_saved *out);
 void engine_save_app(const struct app *a, struct app_saved *out);
 void engine_restore(struct engine *e, const struct engine_saved *saved);
@@ -154,6 +159,7 @@ struct effects *engine_effects(struct engine *e);		/* the caller empties it: n =
 void engine_effects_done(struct engine *e);			/* frees what the effects' strings stood in, n = 0 */
 struct app *engine_take_dirty(struct engine *e);		/* one application to be saved; NULL: no more */
 bool engine_take_dirty_self(struct engine *e);			/* engine_save() is due */
+bool engine_out_of_memory(const struct engine *e);		/* it could not go on: end, the next engine recovers */
 
 /* Questions. */
 enum mode_state { MODE_CHANGING, MODE_STABLE, MODE_FAILED };
