@@ -79,15 +79,22 @@ arena_strdup(struct arena *a, const char *s)
 }
 
 void
-arena_free(struct arena *a)
+arena_reset(struct arena *a)
 {
 	struct block *b, *next;
 
-	if (a == NULL)
-		return;
 	for (b = a->blocks; b != NULL; b = next) {
 		next = b->next;
 		free(b);
 	}
+	a->blocks = NULL;
+}
+
+void
+arena_free(struct arena *a)
+{
+	if (a == NULL)
+		return;
+	arena_reset(a);
 	free(a);
 }

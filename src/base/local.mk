@@ -8,4 +8,5 @@ libbase_la_SOURCES = \
 	src/base/err.c src/base/err.h \
 	src/base/log.c src/base/log.h \
 	src/base/strmap.c src/base/strmap.h \
-	src/base/suggest.c src/base/suggest.h
+	src/base/suggest.c src/base/suggest.h \
+	src/base/u64map.c src/base/u64map.h

@@ -87,7 +87,11 @@ struct app {
 	bool wanted;			/* up */
 	enum wish wish;
 	bool restart_asked;		/* it goes down to come up again */
-	bool transient;			/* by Run: forgotten when it has ended */
+	bool transient;			/* by Run: forgotten some time after it has ended */
+	bool has_run;			/* a process of it was ordered at least once */
+	bool gone;			/* left: about to be freed */
+	bool adopt_again;		/* at recovery: the keeper still has the launcher */
+	uint8_t found;			/* at recovery: bit 1 << enum child_kind, the keeper has it */
 	bool announced;			/* app_running was published and not yet closed */
 	enum stop_step step;
 	enum reason reason;		/* why it is in this state, or is on its way out of it */

@@ -81,14 +81,14 @@ struct engine_saved {			/* what is saved of the engine as a whole */
 	uint64_t next_inc, next_seq;
 	char mode[NAME_MAX_LEN + 1];	/* "": none */
 	uint8_t mode_state;		/* enum mode_state */
-	bool shutting_down;
+	bool shutting_down, hurried;
 	int exit_code;
 	int64_t shutdown_deadline_ms;
 };
 struct app_saved {			/* what is saved of one application, by value */
 	char name[NAME_MAX_LEN + 1];
 	uint8_t state, wish, restart_asked, announced, step, reason, transient, failed_start;
-	uint8_t has_exit, exit_reason, asked, main_ended, adopted, pad;
+	uint8_t has_exit, exit_reason, asked, main_ended, adopted, cause, has_run, pad;
 	int32_t exit_status, fail_errno, pid;
 	uint32_t restarts, row, signal_step;
 	uint64_t inc[CHILD_KIND_COUNT], run_hash;
@@ -139,7 +139,7 @@ int engine_stop(struct engine *e, struct app *a, bool with_dependents, struct er
 int engine_restart(struct engine *e, struct app *a, struct err *err);
 int engine_reload_app(struct engine *e, struct app *a, struct err *err);
 int engine_kill(struct engine *e, struct app *a, int signo, struct err *err);
-/* Takes the model on success.  Applies just the difference. */
+/* Takes the model on success.  Applies just the difference.  Refused where the mode that is set is not in it. */
 int engine_reload(struct engine *e, struct model *take_m, struct err *err);
 /* A transient application; takes the model (of one application) on success. */
 struct app *engine_run(struct engine *e, struct model *take_m, struct err *err);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "base/arena.h"
+#include "base/cleanup.h"
+#include "base/strmap.h"
+#include "base/u64map.h"
+#include "core/deadlines.h"
+#include "core/engine.h"
+
+/*
+ * What the files engine*.c share.
+ *
+ * How a call works: it changes what is wanted, or feeds one application an
+ * input, and puts every application that this could matter to into the queue.
+ * engine_drain() then looks at one after another until nothing changes any
+ * more (no recursion, however long a chain is) and at last at the mode.
+ */
+struct waiter {
+	uint64_t token;
+	struct app *app;		/* NULL: for the mode */
+	bool end;			/* for the application's end, not for its being as it should */
+	bool this_mode;
+	int64_t deadline_ms;		/* 0: none */
+};
+
+struct engine {
+	char node[NAME_MAX_LEN + 1];
+	struct model *model;
+	struct graph *graph;		/* over apps[] */
+	struct app **apps;		/* the model's, then the leaving and transient ones, last the barrier */
+	uint32_t app_count;		/* without the barrier */
+	struct app barrier;		/* stands for the graph's barrier: up when all protected ones are */
+	struct want *want;		/* of each of apps[] */
+	struct strmap by_name;
+	struct u64map by_inc;		/* live children */
+
+	struct moment now;
+	uint64_t next_inc, next_seq, random;
+	char mode[NAME_MAX_LEN + 1];	/* "": none */
+	enum mode_state mode_state;
+	bool bad_news;			/* an application became one that is not to be had */
+	uint32_t standing[STANDING_COUNT];
+
+	char fallback_mode[NAME_MAX_LEN + 1];	/* to be set: an application gave up; "": none */
+	bool shutdown_due;			/* to begin, with exit_code and because of exit_reason */
+	bool shutting_down, exited, hurried;
+	int exit_code;
+	enum reason exit_reason;
+	int64_t shutdown_deadline_ms;	/* 0: none */
+
+	struct app **queue;		/* ring of queue_cap entries, each application in it at most once */
+	uint32_t queue_cap, queue_head, queue_len;
+	struct app **touched;		/* standing to be counted anew; queue_cap entries */
+	uint32_t touched_len;
+	struct deadlines deadlines;
+	struct waiter *waiters;
+	size_t waiter_count, waiter_cap;
+
+	struct app **dead;		/* dropped; freed when the effects are done */
+	size_t dead_count;
+	struct effects effects;
+	struct arena *scratch;		/* of the strings in effects */
+	bool dirty, out_of_memory;
+	struct app **dirty_apps;	/* queue_cap entries */
+	uint32_t dirty_len;
+};
+
+/* engine.c: looking at applications, and the steps of the state machine. */
+void engine_queue(struct engine *e, struct app *a);
+void engine_queue_succs(struct engine *e, struct app *a);
+void engine_touch(struct engine *e, struct app *a);		/* dirty, and its standing counted anew */
+void engine_recount_later(struct engine *e, struct app *a);	/* its standing may be another, what is saved is not */
+void engine_feed(struct engine *e, struct app *a, enum app_input in);
+void engine_drain(struct engine *e);
+void engine_set_state(struct engine *e, struct app *a, enum app_state state, enum reason reason);
+struct effect *engine_emit(struct engine *e, struct effect effect);
+void engine_emit_event(struct engine *e, struct event ev);	/* seq and time are filled in */
+/* A new child of that kind: its incarnation. */
+uint64_t engine_new_child(struct engine *e, struct app *a, enum child_kind kind);
+void engine_child_gone(struct engine *e, struct app *a, enum child_kind kind);
+bool engine_is_barrier(const struct engine *e, const struct app *a);
+/* The first pred that a must wait for, or NULL. */
+struct app *engine_blocker(const struct engine *e, const struct app *a);
+
+/* engine_facts.c: the main process is there: waits for its readiness, if that is to be waited for. */
+void engine_main_is_there(struct engine *e, struct app *a);
+
+/* engine_stop.c: ending an application, step by step. */
+void engine_begin_stop(struct engine *e, struct app *a);
+void engine_sweep(struct engine *e, struct app *a);
+void engine_escalate(struct engine *e, struct app *a);
+void engine_send_signal(struct engine *e, struct app *a, enum child_kind kind, int signo, bool whole_tree);
+void engine_end_hurriedly(struct engine *e, struct app *a);
+
+/* engine_request.c */
+/* Decides anew what is wanted; what changes is changed because of cause.  true: something has changed. */
+bool engine_rewant(struct engine *e, enum reason cause);
+void engine_enter_mode(struct engine *e, const char *mode);	/* and publishes it; NULL: none */
+void engine_ended_for_good(struct engine *e, struct app *a, const struct settlement *s);
+void engine_draw_consequences(struct engine *e);		/* of those ends: another mode, or a shutdown */
+void engine_end_with(struct engine *e, struct app *a);		/* on_exit of what requires a */
+
+/* engine_reload.c: the table of applications. */
+/*
+ * Lays apps[], graph and maps anew for m and, if not NULL, one application more that m does not have.
+ * -1: no memory, nothing changed.  Takes both on success.
+ */
+int engine_lay_out(struct engine *e, struct model *take_m, struct app *take_extra);
+/* An application of a model of its own; NULL: no memory. */
+struct app *engine_new_transient(struct model *take_m);
+/* One that is in no model any more: as much of a definition as ending it needs; NULL: no memory. */
+struct app *engine_add_stranger(struct engine *e, const char *name);
+void engine_adopt_def(struct engine *e, struct app *a);		/* next_def becomes def */
+void engine_drop_ended(struct engine *e);
+
+/* engine_wait.c: standing, mode_stable and mode_failed, those who wait. */
+void engine_review(struct engine *e);
+void engine_answer_mode_waiters(struct engine *e, enum outcome outcome, bool only_this_mode);
+void engine_answer_app_waiters(struct engine *e, struct app *a, enum outcome outcome);
+void engine_expire_waiters(struct engine *e);
+int64_t engine_waiter_deadline(const struct engine *e);

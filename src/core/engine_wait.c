@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/engine_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/*
+ * How the mode stands, and who waits for it.  Each application's standing is
+ * counted; a change of one costs one look, however many there are.
+ */
+static bool
+is_hopeless(const struct app *blocker)
+{
+	return blocker->standing == STANDING_BAD || (blocker->state == APP_COMPLETED && !blocker->up);
+}
+
+static enum standing
+standing_of(const struct engine *e, const struct app *a)
+{
+	struct app *blocker;
+
+	if (!a->wanted) {
+		if (!e->shutting_down && a->wish == WISH_DOWN && a->next_def != NULL && e->want[a->vertex].why != WHY_NOT)
+			return STANDING_BAD;
+		return app_at_rest(a) ? STANDING_GOOD : STANDING_PENDING;
+	}
+	switch (a->state) {
+	case APP_RUNNING:
+		return a->restart_asked ? STANDING_PENDING : STANDING_GOOD;
+	case APP_COMPLETED:
+	case APP_LOAD_ONLY:
+		return STANDING_GOOD;
+	case APP_FAILED:
+		return STANDING_BAD;
+	case APP_WAITING:
+		blocker = engine_blocker(e, a);
+		return blocker != NULL && !engine_is_barrier(e, blocker) && is_hopeless(blocker) ? STANDING_BAD : STANDING_PENDING;
+	default:
+		return STANDING_PENDING;
+	}
+}
+
+/* Those that wait behind a may have become hopeless, or have hope again. */
+static void
+touch_waiting_succs(struct engine *e, struct app *a)
+{
+	struct edges succs = graph_succs(e->graph, a->vertex);
+	uint32_t i;
+
+	for (i = 0; i < succs.n; i++)
+		if (e->apps[succs.v[i].other]->state == APP_WAITING)
+			engine_recount_later(e, e->apps[succs.v[i].other]);
+}
+
+static void
+recount(struct engine *e, struct app *a)
+{
+	enum standing before = a->standing, now = standing_of(e, a);
+
+	if (now == before)
+		return;
+	e->standing[before]--;
+	e->standing[now]++;
+	a->standing = (uint8_t)now;
+	if (now == STANDING_BAD)
+		e->bad_news = true;
+	if (now == STANDING_BAD || before == STANDING_BAD || a->state == APP_COMPLETED)
+		touch_waiting_succs(e, a);
+}
+
+static const char *
+list_bad(struct engine *e)
+{
+	struct buf b = { 0 };
+	struct app *a, *blocker;
+	const char *text, *comma = "";
+	uint32_t i;
+
+	buf_adds(&b, "\"apps\":[");
+	for (i = 0; i < e->app_count; i++) {
+		a = e->apps[i];
+		if (a->standing != STANDING_BAD)
+			continue;
+		buf_printf(&b, "%s{\"app\":\"%s\",\"state\":\"%s\",\"reason\":\"%s\"", comma, a->name,
+			   app_state_name(a->state), reason_name(a->wish == WISH_DOWN ? a->cause : a->reason));
+		comma = ",";
+		blocker = a->state == APP_WAITING ? engine_blocker(e, a) : NULL;
+		if (blocker != NULL)
+			buf_printf(&b, ",\"waits_for\":\"%s\"", blocker->name);
+		buf_addc(&b, '}');
+	}
+	buf_addc(&b, ']');
+	text = arena_strdup(e->scratch, buf_cstr(&b));
+	if (b.failed)
+		e->out_of_memory = true;
+	buf_free(&b);
+	return text;
+}
+
+static void
+review_mode(struct engine *e)
+{
+	enum mode_state before = e->mode_state;
+
+	if (e->standing[STANDING_BAD] > 0) {
+		e->mode_state = MODE_FAILED;
+		if (e->bad_news)
+			engine_emit_event(e, (struct event){ .category = EVENT_MODE_FAILED, .mode = engine_mode(e),
+				.detail = list_bad(e) });
+	} else if (e->standing[STANDING_PENDING] == 0) {
+		e->mode_state = MODE_STABLE;
+		if (before != MODE_STABLE)
+			engine_emit_event(e, (struct event){ .category = EVENT_MODE_STABLE, .mode = engine_mode(e) });
+	} else if (before == MODE_FAILED) {
+		e->mode_state = MODE_CHANGING;
+	}
+	e->bad_news = false;
+	if (e->mode_state != before)
+		e->dirty = true;
+}
+
+static void
+review_shutdown(struct engine *e)
+{
+	if (e->exited || e->standing[STANDING_PENDING] > 0)
+		return;
+	e->exited = true;
+	e->shutdown_deadline_ms = 0;
+	e->dirty = true;
+	engine_emit(e, (struct effect){ .type = EFFECT_EXIT, .code = e->exit_code });
+}
+
+static void
+answer(struct engine *e, size_t at, enum outcome outcome)
+{
+	engine_emit(e, (struct effect){ .type = EFFECT_ANSWER, .token = e->waiters[at].token, .outcome = outcome });
+	e->waiters[at] = e->waiters[--e->waiter_count];
+}
+
+/* true: it is decided, and how. */
+static bool
+is_decided(const struct engine *e, const struct waiter *w, enum outcome *outcome)
+{
+	enum app_state state;
+
+	if (w->app == NULL) {
+		*outcome = e->standing[STANDING_BAD] > 0 ? OUTCOME_FAILED : OUTCOME_DONE;
+		return e->standing[STANDING_BAD] > 0 || e->standing[STANDING_PENDING] == 0;
+	}
+	state = w->app->state;
+	if (w->end) {
+		*outcome = OUTCOME_DONE;
+		return state == APP_COMPLETED || state == APP_FAILED || state == APP_STOPPED;
+	}
+	*outcome = w->app->wanted && w->app->standing == STANDING_BAD ? OUTCOME_FAILED : OUTCOME_DONE;
+	return w->app->wanted ? w->app->standing != STANDING_PENDING : app_at_rest(w->app);
+}
+
+static void
+answer_waiters(struct engine *e)
+{
+	enum outcome outcome;
+	size_t i = 0;
+
+	while (i < e->waiter_count) {
+		if (is_decided(e, &e->waiters[i], &outcome))
+			answer(e, i, outcome);
+		else
+			i++;
+	}
+}
+
+void
+engine_review(struct engine *e)
+{
+	struct app *a;
+
+	while (e->touched_len > 0) {
+		a = e->touched[--e->touched_len];
+		a->touched = false;
+		recount(e, a);
+	}
+	if (e->shutting_down)
+		review_shutdown(e);
+	else
+		review_mode(e);
+	answer_waiters(e);
+}
+
+void
+engine_answer_mode_waiters(struct engine *e, enum outcome outcome, bool only_this_mode)
+{
+	size_t i = 0;
+
+	while (i < e->waiter_count) {
+		if (e->waiters[i].app == NULL && (e->waiters[i].this_mode || !only_this_mode))
+			answer(e, i, outcome);
+		else
+			i++;
+	}
+}
+
+void
+engine_answer_app_waiters(struct engine *e, struct app *a, enum outcome outcome)
+{
+	size_t i = 0;
+
+	while (i < e->waiter_count) {
+		if (e->waiters[i].app == a)
+			answer(e, i, outcome);
+		else
+			i++;
+	}
+}
+
+void
+engine_expire_waiters(struct engine *e)
+{
+	size_t i = 0;
+
+	while (i < e->waiter_count) {
+		if (e->waiters[i].deadline_ms != 0 && e->waiters[i].deadline_ms <= e->now.mono_ms)
+			answer(e, i, OUTCOME_TIMED_OUT);
+		else
+			i++;
+	}
+}
+
+int64_t
+engine_waiter_deadline(const struct engine *e)
+{
+	int64_t first = 0, ms;
+	size_t i;
+
+	for (i = 0; i < e->waiter_count; i++) {
+		ms = e->waiters[i].deadline_ms;
+		if (ms != 0 && (first == 0 || ms < first))
+			first = ms;
+	}
+	return first;
+}
+
+static int
+add_waiter(struct engine *e, struct waiter w, struct err *err)
+{
+	size_t cap = e->waiter_cap ? e->waiter_cap * 2 : 8;
+	struct waiter *v;
+
+	if (e->waiter_count == e->waiter_cap) {
+		v = realloc(e->waiters, cap * sizeof(*v));
+		if (v == NULL)
+			return err_set(err, ENOMEM, "wait");
+		e->waiters = v;
+		e->waiter_cap = cap;
+	}
+	e->waiters[e->waiter_count++] = w;
+	/* A limit of nothing at all: decided now or timed out. */
+	answer_waiters(e);
+	engine_expire_waiters(e);
+	return 0;
+}
+
+int
+engine_await(struct engine *e, bool this_mode, uint64_t token, int64_t deadline_ms, struct err *err)
+{
+	if (e->shutting_down)
+		return err_set(err, ESHUTDOWN, "appctld is shutting down");
+	return add_waiter(e, (struct waiter){ .token = token, .this_mode = this_mode, .deadline_ms = deadline_ms }, err);
+}
+
+int
+engine_await_app(struct engine *e, struct app *a, bool end, uint64_t token, int64_t deadline_ms, struct err *err)
+{
+	return add_waiter(e, (struct waiter){ .token = token, .app = a, .end = end, .deadline_ms = deadline_ms }, err);
+}
+
+void
+engine_forget_waiter(struct engine *e, uint64_t token)
+{
+	size_t i;
+
+	for (i = 0; i < e->waiter_count; i++) {
+		if (e->waiters[i].token == token) {
+			e->waiters[i] = e->waiters[--e->waiter_count];
+			return;
+		}
+	}
+}
+
+bool
+engine_is_stable(const struct engine *e)
+{
+	return e->standing[STANDING_PENDING] == 0 && e->standing[STANDING_BAD] == 0;
+}
+
+size_t
+engine_outstanding(const struct engine *e, struct app **v)
+{
+	size_t n = 0;
+	uint32_t i;
+
+	for (i = 0; i < e->app_count; i++) {
+		if (e->apps[i]->standing == STANDING_GOOD)
+			continue;
+		if (v != NULL)
+			v[n] = e->apps[i];
+		n++;
+	}
+	return n;
+}
+
+struct app *
+engine_waits_for(const struct engine *e, const struct app *a)
+{
+	return a->state == APP_WAITING ? engine_blocker(e, a) : NULL;
+}
