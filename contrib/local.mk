@@ -6,3 +6,14 @@ EXTRA_DIST += \
 	contrib/demo/run \
 	contrib/demo/sample \
 	contrib/demo/visit
+
+# Made by make and not by configure, for the directories are known in full only here.
+EXTRA_DIST += contrib/systemd/appctld.service.in
+CLEANFILES += contrib/systemd/appctld.service
+contrib/systemd/appctld.service: $(srcdir)/contrib/systemd/appctld.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
+		sed -e 's|@sbindir[@]|$(sbindir)|' -e 's|@bindir[@]|$(bindir)|' $(srcdir)/contrib/systemd/appctld.service.in >$@.new && mv $@.new $@
+if INSTALL_UNIT
+unitdir = $(systemdsystemunitdir)
+unit_DATA = contrib/systemd/appctld.service
+endif

@@ -1,1 +1,13 @@
 # SPDX-License-Identifier: MIT
+# Manual pages are written as scdoc and made where scdoc is.
+MANUALS = doc/appctld.8
+
+EXTRA_DIST += $(MANUALS:=.scd)
+
+if HAVE_SCDOC
+man_MANS += $(MANUALS)
+CLEANFILES += $(MANUALS)
+
+$(MANUALS): %: %.scd
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SCDOC) <$< >$@.new && mv $@.new $@
+endif

@@ -10,6 +10,7 @@ PERL_TESTS += \
 	t/sys/probe.t \
 	t/style/headers.t \
 	t/style/layers.t \
+	t/style/manuals.t \
 	t/style/symbols.t \
 	t/style/text.t
 
