@@ -8,4 +8,9 @@ UNIT_TESTS += t/unit/link
 t_unit_link_SOURCES = t/unit/link.c
 t_unit_link_CPPFLAGS = $(unit_cppflags)
 t_unit_link_LDADD = $(unit_libs)
+
+UNIT_TESTS += t/unit/varlink
+t_unit_varlink_SOURCES = t/unit/varlink.c
+t_unit_varlink_CPPFLAGS = $(unit_cppflags)
+t_unit_varlink_LDADD = $(unit_libs)
 endif
