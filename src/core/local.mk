@@ -11,9 +11,11 @@ libcore_la_SOURCES = \
 	src/core/engine_stop.c \
 	src/core/engine_wait.c \
 	src/core/event.c src/core/event.h \
+	src/core/explain.c src/core/explain.h \
 	src/core/graph.h \
 	src/core/item.h \
 	src/core/mode.h \
 	src/core/model.h \
+	src/core/plan.c src/core/plan.h src/core/plan_reload.c \
 	src/core/problem.h \
 	src/core/restart.c src/core/restart.h
