@@ -70,11 +70,12 @@ stream_fini(struct stream *s)
 static int
 unreachable(const struct stream *s, int code, struct appctl_error *e)
 {
-	const char *hint = code == ENOENT || code == ECONNREFUSED
-		? ": is it running? Name its runtime directory with -r" : "";
+	bool absent = code == ENOENT || code == ECONNREFUSED;
 
-	return error_errno(e, code, "appctld cannot be reached at %s%s%s%s%s", s->path, s->tried ? " (" : "",
-			   s->tried ? s->tried : "", s->tried ? ")" : "", hint);
+	return error_set(e, code == EACCES || code == EPERM ? APPCTL_NOT_PERMITTED : APPCTL_UNREACHABLE,
+			 "appctld cannot be reached at %s: %s%s%s%s%s", s->path, strerror(code), s->tried ? " (" : "",
+			 s->tried ? s->tried : "", s->tried ? ")" : "",
+			 absent ? "; is it running? Name its runtime directory with -r" : "");
 }
 
 /* connect(2) on a Unix socket waits for room in the backlog as long as a send may take. */
