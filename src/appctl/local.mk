@@ -1,1 +1,31 @@
 # SPDX-License-Identifier: MIT
+bin_PROGRAMS += appctl
+appctl_SOURCES = \
+	src/appctl/cmd.h \
+	src/appctl/cmd-check.c \
+	src/appctl/cmd-deps.c \
+	src/appctl/cmd-events.c \
+	src/appctl/cmd-kill.c \
+	src/appctl/cmd-loglevel.c \
+	src/appctl/cmd-logs.c \
+	src/appctl/cmd-mode.c \
+	src/appctl/cmd-plan.c \
+	src/appctl/cmd-reload.c \
+	src/appctl/cmd-run.c \
+	src/appctl/cmd-show.c \
+	src/appctl/cmd-shutdown.c \
+	src/appctl/cmd-start.c \
+	src/appctl/cmd-status.c \
+	src/appctl/commands.c \
+	src/appctl/complete.c \
+	src/appctl/help.c \
+	src/appctl/logfile.c src/appctl/logfile.h \
+	src/appctl/main.c \
+	src/appctl/output.c src/appctl/output.h \
+	src/appctl/parse.c \
+	src/appctl/progress.c src/appctl/progress.h \
+	src/appctl/reader.c src/appctl/reader.h \
+	src/appctl/session.c \
+	src/appctl/table.c
+appctl_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS) -D_GNU_SOURCE
+appctl_LDADD = libclient.la libsys.la libbase.la $(JANSSON_LIBS) $(SMARTCOLS_LIBS) -lm

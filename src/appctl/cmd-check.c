@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "appctl/cmd.h"
+#include "base/cleanup.h"
+#include "sys/program.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENGINE "appctl-engine"
+
+static const struct opt no_opts[] = { { NULL, 0, NULL, COMPLETE_NOTHING, NULL } };
+
+/* Beside this program, where it has not been installed; free() it, NULL: not there. */
+static char *
+engine_beside_us(void)
+{
+	char self[PATH_MAX], *slash, *path;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n <= 0)
+		return NULL;
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash == NULL || asprintf(&path, "%.*s/" ENGINE, (int)(slash - self), self) < 0)
+		return NULL;
+	if (access(path, X_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+/* The one of $APPCTL_LIBEXECDIR, of a build tree, or the installed one; free() it. */
+static char *
+find_engine(void)
+{
+	const char *dir = getenv("APPCTL_LIBEXECDIR");
+	char *path = NULL;
+
+	if (dir == NULL || *dir == '\0')
+		path = engine_beside_us();
+	if (path == NULL && asprintf(&path, "%s/" ENGINE, dir && *dir ? dir : LIBEXECDIR) < 0)
+		return NULL;
+	return path;
+}
+
+/* appctl-engine does it: it reads the configuration in just the way it will be read. */
+static int
+run_check(struct cmdline *l)
+{
+	autofree char *engine = find_engine();
+	char *argv[6] = { engine, (char *)"--check" };
+	struct err err;
+	int n = 2;
+
+	if (engine == NULL)
+		return fail_here(l, APPCTL_FAILED, "no memory");
+	if (l->json)
+		argv[n++] = (char *)"--json";
+	if (l->operand_count > 0) {
+		argv[n++] = (char *)"-c";
+		argv[n++] = l->operands[0];
+	}
+	program_become(engine, argv, &err);
+	return fail_here(l, APPCTL_FAILED, "%s", err.msg);
+}
+
+const struct cmd cmd_check = {
+	.name = "check", .operands = "[FILE]", .summary = "check a configuration without appctld",
+	.about = "FILE is a main configuration file, whose drop-ins are read too; without it, the one that appctld would read.\n"
+		 "All errors are shown at once, with status 2.  With --json: the whole configuration as it would be in force.",
+	.opts = no_opts, .min = 0, .max = 1, .first = COMPLETE_FILES, .others = COMPLETE_NOTHING, .run = run_check,
+};

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "appctl/cmd.h"
+#include "appctl/output.h"
+
+static const struct opt no_opts[] = { { NULL, 0, NULL, COMPLETE_NOTHING, NULL } };
+
+static json_t *
+make_params(const struct cmdline *l)
+{
+	json_t *params = json_object(), *modules = json_array();
+	int i;
+
+	if (l->operand_count > 0)
+		json_object_set_new(params, "level", json_string(l->operands[0]));
+	for (i = 1; i < l->operand_count; i++)
+		json_array_append_new(modules, json_string(l->operands[i]));
+	if (l->operand_count > 1)
+		json_object_set(params, "modules", modules);
+	json_decref(modules);
+	return params;
+}
+
+static void
+print_levels(const json_t *levels)
+{
+	static const struct column columns[] = { { "MODULE", COLUMN_PLAIN }, { "LEVEL", COLUMN_PLAIN }, { NULL, COLUMN_PLAIN } };
+	struct table *t = table_new(columns);
+	struct table_line *line;
+	const char *name;
+	const json_t *v;
+
+	json_object_foreach((json_t *)levels, name, v) {
+		line = table_add(t, NULL);
+		table_set(line, 0, name);
+		table_set(line, 1, json_string_value(v) ? json_string_value(v) : "?");
+	}
+	table_print(t);
+}
+
+static int
+run_loglevel(struct cmdline *l)
+{
+	json_t *reply = ask(l, "SetLogLevel", make_params(l));
+
+	if (reply == NULL)
+		return l->status;
+	if (l->json) {
+		print_json(reply);
+		return 0;
+	}
+	if (l->operand_count == 0)
+		print_levels(json_object_get(reply, "levels"));
+	json_decref(reply);
+	return 0;
+}
+
+const struct cmd cmd_loglevel = {
+	.name = "loglevel", .operands = "[LEVEL [MODULE...]]", .summary = "show or set how much appctld logs",
+	.about = "LEVEL is error, warning, info or debug; without MODULE it is set for all.  It holds until appctld ends.",
+	.opts = no_opts, .min = 0, .max = -1, .first = COMPLETE_LEVELS, .others = COMPLETE_MODULES, .run = run_loglevel,
+};

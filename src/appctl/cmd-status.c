@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: MIT */
+#include "appctl/cmd.h"
+#include "appctl/logfile.h"
+#include "appctl/output.h"
+#include "appctl/reader.h"
+#include "base/cleanup.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LOG_LINES = 10 };
+
+/*
+ * The table is read from the reply's text (see reader.h); an application becomes objects only where there is
+ * something to say about it.
+ */
+#define FIELDS(X) \
+	X(NAME, "name") X(STATE, "state") X(SINCE, "since") X(PID, "pid") X(RESTARTS, "restarts") X(WHY, "why") \
+	X(WHY_BY, "why_by") X(OPERATOR, "operator") X(STATUS_TEXT, "status_text") X(LAST_EXIT, "last_exit")
+enum field {
+#define X(id, name) F_##id,
+	FIELDS(X)
+#undef X
+	F_COUNT
+};
+static const struct slice field_names[F_COUNT] = {
+#define X(id, name) { name, sizeof(name) - 1 },
+	FIELDS(X)
+#undef X
+};
+
+static const struct column columns[] = {
+	{ "APPLICATION", COLUMN_PLAIN }, { "STATE", COLUMN_PLAIN }, { "SINCE", COLUMN_RIGHT }, { "PID", COLUMN_RIGHT },
+	{ "RESTARTS", COLUMN_RIGHT }, { "WANTED", COLUMN_PLAIN }, { "NOTE", COLUMN_CUT }, { NULL, COLUMN_PLAIN },
+};
+
+/* A string's text, or a number's; "" for null. */
+static const char *
+slice_text(struct slice s, struct buf *b)
+{
+	json_t *v;
+
+	buf_clear(b);
+	if (s.len == 0 || slice_is(s, "null"))
+		return "";
+	if (*s.p != '"') {
+		buf_add(b, s.p, s.len);
+	} else if (memchr(s.p, '\\', s.len) == NULL) {
+		buf_add(b, s.p + 1, s.len - 2);
+	} else {
+		v = json_loadb(s.p, s.len, JSON_DECODE_ANY, NULL);
+		buf_adds(b, json_string_value(v) ? json_string_value(v) : "");
+		json_decref(v);
+	}
+	return buf_cstr(b);
+}
+
+static void
+add_last_exit(struct buf *b, const json_t *app)
+{
+	const json_t *last = json_object_get(app, "last_exit");
+
+	if (!json_is_object(last))
+		return;
+	add_text(b, text_at(last, "text"));
+	if (*text_at(last, "reason"))
+		buf_printf(b, " (%s)", text_at(last, "reason"));
+}
+
+static void
+add_failure(struct buf *b, const json_t *app)
+{
+	if (*text_at(app, "failure")) {
+		add_text(b, text_at(app, "failure"));
+		return;
+	}
+	add_last_exit(b, app);
+	if (b->len == 0)
+		add_text(b, text_at(app, "reason"));
+}
+
+/* What a user wants to know at once about an application that does not simply run. */
+static void
+add_note(struct buf *b, const json_t *app)
+{
+	const char *state = text_at(app, "state");
+
+	if (strcmp(state, "waiting") == 0 && json_array_size(json_object_get(app, "waits_for")) > 0) {
+		buf_adds(b, "waits for ");
+		add_list(b, json_object_get(app, "waits_for"));
+	} else if (strcmp(state, "backoff") == 0) {
+		add_failure(b, app);
+		buf_adds(b, b->len ? "; again in " : "again in ");
+		add_duration(b, number_at(app, "restart_in"));
+	} else if (strcmp(state, "failed") == 0) {
+		add_failure(b, app);
+	} else if (*text_at(app, "status_text")) {
+		add_text(b, text_at(app, "status_text"));
+	} else if (strcmp(text_at(app, "operator"), "down") == 0) {
+		buf_adds(b, "stopped by an operator");
+	} else if (strcmp(state, "completed") == 0 || strcmp(state, "stopped") == 0) {
+		add_last_exit(b, app);
+	}
+}
+
+/* "role web", "for web", "background", "-". */
+static void
+add_wanted(struct buf *b, const char *why, const char *by)
+{
+	if (strcmp(why, "not") == 0)
+		buf_addc(b, '-');
+	else if (strcmp(why, "role") == 0)
+		buf_printf(b, "role %s", by);
+	else if (strcmp(why, "required") == 0)
+		buf_printf(b, "for %s", by);
+	else
+		buf_adds(b, why);
+}
+
+static enum field
+field_of(struct slice name)
+{
+	unsigned i;
+
+	for (i = 0; i < F_COUNT; i++)
+		if (name.len == field_names[i].len && memcmp(name.p, field_names[i].p, name.len) == 0)
+			break;
+	return i;
+}
+
+/* false: it is no application. */
+static bool
+read_fields(struct slice app, struct slice *f)
+{
+	struct reader r = reader_of(app);
+	struct slice name, value;
+	enum field i;
+
+	memset(f, 0, F_COUNT * sizeof(*f));
+	while (reader_member(&r, &name, &value)) {
+		i = field_of(name);
+		if (i < F_COUNT && !slice_is(value, "null"))
+			f[i] = value;
+	}
+	return !r.bad && f[F_NAME].len > 0 && f[F_STATE].len > 0;
+}
+
+static bool
+needs_note(const struct slice *f)
+{
+	if (slice_is(f[F_STATE], "\"running\"") || slice_is(f[F_STATE], "\"load_only\""))
+		return f[F_STATUS_TEXT].len > 0;
+	if (slice_is(f[F_STATE], "\"stopped\"") || slice_is(f[F_STATE], "\"completed\""))
+		return f[F_OPERATOR].len > 0 || f[F_LAST_EXIT].len > 0;
+	return true;
+}
+
+struct row {
+	struct buf text, by, out;	/* used again for each row */
+};
+
+static void
+set_times(struct table_line *line, const struct slice *f, struct row *row)
+{
+	buf_clear(&row->out);
+	add_duration(&row->out, now_real() - strtod(slice_text(f[F_SINCE], &row->text), NULL));
+	table_set(line, 2, buf_cstr(&row->out));
+	table_set(line, 3, slice_text(f[F_PID], &row->text));
+	if (!slice_is(f[F_RESTARTS], "0"))
+		table_set(line, 4, slice_text(f[F_RESTARTS], &row->text));
+}
+
+static void
+set_wanted(struct table_line *line, const struct slice *f, struct row *row)
+{
+	buf_clear(&row->out);
+	add_wanted(&row->out, slice_text(f[F_WHY], &row->text), slice_text(f[F_WHY_BY], &row->by));
+	table_set(line, 5, buf_cstr(&row->out));
+}
+
+static void
+set_note(struct table_line *line, struct slice app, struct row *row)
+{
+	json_t *object = json_loadb(app.p, app.len, 0, NULL);
+
+	buf_clear(&row->out);
+	add_note(&row->out, object);
+	json_decref(object);
+	table_set(line, 6, buf_cstr(&row->out));
+}
+
+static bool
+add_row(struct table *t, struct slice app, struct row *row)
+{
+	struct slice f[F_COUNT];
+	struct table_line *line;
+	const char *state;
+
+	if (!read_fields(app, f))
+		return false;
+	line = table_add(t, NULL);
+	table_set(line, 0, slice_text(f[F_NAME], &row->text));
+	state = slice_text(f[F_STATE], &row->text);
+	table_set(line, 1, state);
+	table_color(line, 1, state);
+	set_times(line, f, row);
+	set_wanted(line, f, row);
+	if (needs_note(f))
+		set_note(line, app, row);
+	return true;
+}
+
+static bool
+print_applications(struct slice applications)
+{
+	struct table *t = table_new(columns);
+	struct reader r = reader_of(applications);
+	struct row row = { 0 };
+	struct slice app;
+	bool good = true;
+
+	while (good && reader_element(&r, &app))
+		good = add_row(t, app, &row);
+	table_print(t);
+	buf_free(&row.text);
+	buf_free(&row.by);
+	buf_free(&row.out);
+	return good && !r.bad;
+}
+
+/* "alice: mode normal, stable; roles active and basic" */
+static void
+print_headline(const json_t *head)
+{
+	struct buf b = { 0 };
+
+	add_text(&b, text_at(head, "node"));
+	if (*text_at(head, "current_mode")) {
+		buf_adds(&b, ": mode ");
+		add_text(&b, text_at(head, "current_mode"));
+		buf_adds(&b, ", ");
+	} else {
+		buf_adds(&b, ": no mode is set, ");
+	}
+	fputs(buf_cstr(&b), stdout);
+	print_state(text_at(head, "mode_state"));
+	buf_clear(&b);
+	if (json_array_size(json_object_get(head, "current_roles")) > 0) {
+		buf_adds(&b, "; roles ");
+		add_list(&b, json_object_get(head, "current_roles"));
+	}
+	if (true_at(head, "shutting_down"))
+		buf_adds(&b, "; shutting down");
+	puts(buf_cstr(&b));
+	buf_free(&b);
+}
+
+/* All of the reply but the applications, as an object. */
+static json_t *
+read_head(struct slice reply, struct slice *applications)
+{
+	struct reader r = reader_of(reply);
+	struct slice name, value;
+	json_t *head = json_object();
+
+	while (reader_member(&r, &name, &value)) {
+		if (slice_is(name, "applications"))
+			*applications = value;
+		else
+			json_object_setn_new(head, name.p, name.len, json_loadb(value.p, value.len, JSON_DECODE_ANY, NULL));
+	}
+	return head;
+}
+
+static int
+print_table(const struct cmdline *l, struct slice reply)
+{
+	struct slice applications = { 0 };
+	json_t *head = read_head(reply, &applications);
+	bool good = applications.p != NULL;
+
+	if (good) {
+		print_headline(head);
+		good = print_applications(applications);
+	}
+	json_decref(head);
+	return good ? 0 : fail_here(l, APPCTL_UNREACHABLE, "the answer of appctld is not understood: are both of one version?");
+}
+
+static void
+print_log_end(const char *path)
+{
+	autoclose int fd = logfile_open(path);
+	char block[8192];
+	ssize_t got;
+	off_t at;
+	char *line, *rest;
+
+	if (fd < 0 || (at = logfile_last_lines(fd, LOG_LINES)) < 0)
+		return;
+	got = pread(fd, block, sizeof(block) - 1, at);
+	if (got <= 0)
+		return;
+	block[got] = '\0';
+	putchar('\n');
+	for (rest = block; (line = strsep(&rest, "\n")) != NULL && (*line || rest);) {
+		fputs("  ", stdout);
+		print_text(stdout, line);
+		putchar('\n');
+	}
+}
+
+static void
+print_field(const char *name, struct buf *b)
+{
+	if (b->len > 0)
+		printf("%12s: %s\n", name, buf_cstr(b));
+	buf_clear(b);
+}
+
+static void
+print_text_field(const char *name, const json_t *app, const char *key, struct buf *b)
+{
+	add_text(b, text_at(app, key));
+	print_field(name, b);
+}
+
+static void
+print_list_field(const char *name, const json_t *app, const char *key, struct buf *b)
+{
+	add_list(b, json_object_get(app, key));
+	print_field(name, b);
+}
+
+static void
+print_state_line(const json_t *app, struct buf *b)
+{
+	double since = number_at(app, "since");
+
+	printf("%12s: ", "State");
+	print_state(text_at(app, "state"));
+	buf_adds(b, " since ");
+	add_time(b, since);
+	buf_adds(b, " (");
+	add_duration(b, now_real() - since);
+	buf_addc(b, ')');
+	if (*text_at(app, "reason") && strcmp(text_at(app, "reason"), "none") != 0)
+		buf_printf(b, ", reason: %s", text_at(app, "reason"));
+	if (json_object_get(app, "restart_in") != NULL && !json_is_null(json_object_get(app, "restart_in"))) {
+		buf_adds(b, ", starts again in ");
+		add_duration(b, number_at(app, "restart_in"));
+	}
+	puts(buf_cstr(b));
+	buf_clear(b);
+}
+
+static void
+print_last_exit(const json_t *app, struct buf *b)
+{
+	const json_t *last = json_object_get(app, "last_exit");
+
+	add_last_exit(b, app);
+	if (b->len > 0 && number_at(last, "time") > 0) {
+		buf_adds(b, " at ");
+		add_time(b, number_at(last, "time"));
+	}
+	print_field("Last exit", b);
+}
+
+static void
+print_wanted(const json_t *app, struct buf *b)
+{
+	const char *operator = text_at(app, "operator");
+
+	if (true_at(app, "wanted")) {
+		buf_adds(b, "yes, ");
+		add_wanted(b, text_at(app, "why"), text_at(app, "why_by"));
+	} else {
+		buf_adds(b, "no");
+	}
+	if (*operator)
+		buf_printf(b, " (an operator's %s holds)", strcmp(operator, "up") == 0 ? "start" : "stop");
+	print_field("Wanted", b);
+}
+
+static void
+print_process(const json_t *app, struct buf *b)
+{
+	if (number_at(app, "pid") > 0)
+		buf_printf(b, "%.0f", number_at(app, "pid"));
+	print_field("Pid", b);
+	print_text_field("Tracking", app, "tracking", b);
+	print_text_field("Says", app, "status_text", b);
+	print_last_exit(app, b);
+	print_text_field("Failure", app, "failure", b);
+	buf_printf(b, "%.0f", number_at(app, "restarts"));
+	print_field("Restarts", b);
+}
+
+static void
+print_long(const json_t *app)
+{
+	struct buf b = { 0 };
+
+	add_text(&b, text_at(app, "name"));
+	if (*text_at(app, "description")) {
+		buf_adds(&b, " - ");
+		add_text(&b, text_at(app, "description"));
+	}
+	puts(buf_cstr(&b));
+	buf_clear(&b);
+	print_state_line(app, &b);
+	print_process(app, &b);
+	print_wanted(app, &b);
+	print_list_field("Waits for", app, "waits_for", &b);
+	print_list_field("Roles", app, "roles", &b);
+	print_list_field("Modes", app, "modes", &b);
+	print_list_field("Runs also on", app, "running_remotely", &b);
+	print_text_field("Type", app, "type", &b);
+	print_text_field("Defined", app, "origin", &b);
+	print_text_field("Log", app, "log", &b);
+	buf_free(&b);
+	if (*text_at(app, "log"))
+		print_log_end(text_at(app, "log"));
+}
+
+static int
+print_applications_long(const struct cmdline *l, struct slice reply)
+{
+	json_t *doc = json_loadb(reply.p, reply.len, 0, NULL), *app;
+	size_t i;
+
+	if (doc == NULL)
+		return fail_here(l, APPCTL_UNREACHABLE, "the answer of appctld is not understood: are both of one version?");
+	json_array_foreach(json_object_get(doc, "applications"), i, app) {
+		if (i > 0)
+			putchar('\n');
+		print_long(app);
+	}
+	json_decref(doc);
+	return 0;
+}
+
+static void
+print_document(struct slice reply)
+{
+	if (isatty(STDOUT_FILENO)) {
+		print_json(json_loadb(reply.p, reply.len, 0, NULL));
+		return;
+	}
+	fwrite(reply.p, 1, reply.len, stdout);
+	putchar('\n');
+}
+
+static json_t *
+wanted_names(const struct cmdline *l)
+{
+	json_t *names = json_array(), *params = json_object();
+	int i;
+
+	for (i = 0; i < l->operand_count; i++)
+		json_array_append_new(names, json_string(l->operands[i]));
+	if (l->operand_count > 0)
+		json_object_set(params, "names", names);
+	json_decref(names);
+	return params;
+}
+
+/* The reply's parameters, lent from the client. */
+static int
+get_status(struct cmdline *l, struct slice *reply)
+{
+	struct appctl_error e = { 0 };
+	struct slice name, value, message;
+	struct reader r;
+
+	if (session(l) == NULL)
+		return l->status;
+	if (appctl_begin(l->client, "Status", wanted_names(l), 0, NULL, 0, &e) < 0 ||
+	    appctl_next_text(l->client, -1, &message.p, &message.len, NULL, &e) < 0)
+		return fail(l, &e);
+	r = reader_of(message);
+	*reply = (struct slice){ "{}", 2 };
+	while (reader_member(&r, &name, &value))
+		if (slice_is(name, "parameters"))
+			*reply = value;
+	return 0;
+}
+
+static int
+run_status(struct cmdline *l)
+{
+	struct slice reply;
+	int status = get_status(l, &reply);
+
+	if (status != 0)
+		return status;
+	if (l->json) {
+		print_document(reply);
+		return 0;
+	}
+	return l->operand_count > 0 ? print_applications_long(l, reply) : print_table(l, reply);
+}
+
+static const struct opt no_opts[] = { { NULL, 0, NULL, COMPLETE_NOTHING, NULL } };
+
+const struct cmd cmd_status = {
+	.name = "status", .operands = "[APP...]", .summary = "show what applications do, and why",
+	.about = "Without names: the node, its mode and a line for each application.  With names: all that is known of\n"
+		 "each, and the last lines of its log file.",
+	.opts = no_opts, .min = 0, .max = -1, .first = COMPLETE_APPS, .others = COMPLETE_APPS, .run = run_status,
+};

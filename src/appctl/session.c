@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "appctl/cmd.h"
+#include "appctl/output.h"
+#include "appctl/progress.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+struct appctl *
+session(struct cmdline *l)
+{
+	struct appctl_error e = { 0 };
+
+	if (l->client == NULL) {
+		l->client = appctl_new(l->runtime_dir, &e);
+		if (l->client == NULL)
+			l->status = fail(l, &e);
+	}
+	return l->client;
+}
+
+json_t *
+ask(struct cmdline *l, const char *method, json_t *take_params)
+{
+	struct appctl_error e = { 0 };
+	json_t *reply;
+
+	if (session(l) == NULL) {
+		json_decref(take_params);
+		return NULL;
+	}
+	reply = appctl_call(l->client, method, take_params, &e);
+	if (reply == NULL)
+		l->status = fail(l, &e);
+	return reply;
+}
+
+json_t *
+ask_and_wait(struct cmdline *l, const char *method, json_t *take_params, const char *app)
+{
+	struct appctl_error e = { 0 };
+	json_t *reply = NULL;
+
+	if (session(l) == NULL) {
+		json_decref(take_params);
+		return NULL;
+	}
+	if (appctl_begin(l->client, method, take_params, 0, NULL, 0, &e) == 0)
+		reply = progress_wait(l, app, &e);
+	if (reply == NULL)
+		l->status = fail(l, &e);
+	return reply;
+}
+
+/* "  db: starting: it is not ready yet" for each. */
+static void
+complain_outstanding(const json_t *outstanding)
+{
+	size_t i;
+	const json_t *o;
+
+	json_array_foreach((json_t *)outstanding, i, o) {
+		fputs("  ", stderr);
+		print_text(stderr, text_at(o, "name"));
+		fputs(": ", stderr);
+		print_text(stderr, text_at(o, "state"));
+		if (*text_at(o, "why")) {
+			fputs(": ", stderr);
+			print_text(stderr, text_at(o, "why"));
+		}
+		fputc('\n', stderr);
+	}
+}
+
+/* "FILE:LINE: PATH: MESSAGE (HINT)" as the check of a configuration prints it. */
+static void
+complain_problems(const json_t *problems)
+{
+	struct buf b = { 0 };
+	size_t i;
+	const json_t *p;
+
+	json_array_foreach((json_t *)problems, i, p) {
+		if (*text_at(p, "file")) {
+			add_text(&b, text_at(p, "file"));
+			buf_printf(&b, ":%.0f: ", number_at(p, "line"));
+		}
+		if (*text_at(p, "path")) {
+			add_text(&b, text_at(p, "path"));
+			buf_adds(&b, ": ");
+		}
+		add_text(&b, text_at(p, "message"));
+		if (*text_at(p, "hint")) {
+			buf_adds(&b, " (");
+			add_text(&b, text_at(p, "hint"));
+			buf_addc(&b, ')');
+		}
+		buf_addc(&b, '\n');
+	}
+	fputs(buf_cstr(&b), stderr);
+	buf_free(&b);
+}
+
+void
+complain(const struct appctl_error *e)
+{
+	fflush(stdout);
+	fputs("appctl: ", stderr);
+	print_text(stderr, e->message);
+	fputc('\n', stderr);
+	complain_outstanding(json_object_get(e->parameters, "outstanding"));
+	complain_problems(json_object_get(e->parameters, "problems"));
+}
+
+json_t *
+error_json(const struct appctl_error *e)
+{
+	json_t *doc = json_pack("{s:i, s:s}", "status", (int)e->status, "message", e->message);
+
+	if (*e->name)
+		json_object_set_new(doc, "name", json_string(e->name));
+	if (e->parameters != NULL)
+		json_object_set(doc, "parameters", e->parameters);
+	return doc;
+}
+
+int
+fail(const struct cmdline *l, struct appctl_error *e)
+{
+	int status = e->status;
+
+	complain(e);
+	if (l->json)
+		print_json(json_pack("{s:o}", "error", error_json(e)));
+	appctl_error_clear(e);
+	return status;
+}
+
+int
+fail_here(const struct cmdline *l, enum appctl_status status, const char *fmt, ...)
+{
+	struct appctl_error e = { .status = status };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(e.message, sizeof(e.message), fmt, ap);
+	va_end(ap);
+	return fail(l, &e);
+}
