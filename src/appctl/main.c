@@ -4,6 +4,7 @@
 #include "appctl/cmd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,19 @@ run(struct cmdline *l)
 	return l->cmd->run(l);
 }
 
+/* What is opened later must not become standard output, and run passes all three on. */
+static void
+fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* A letter is the shortest way to give an option. */
 static size_t
 options_at_most(int argc, char **argv)
@@ -69,6 +83,7 @@ main(int argc, char **argv)
 	struct cmdline l = { 0 };
 	int status;
 
+	fill_standard_descriptors();
 	l.given = calloc(options_at_most(argc, argv), sizeof(*l.given));
 	l.operands = calloc((size_t)argc + 1, sizeof(*l.operands));
 	if (l.given == NULL || l.operands == NULL) {

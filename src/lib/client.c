@@ -309,6 +309,7 @@ static int
 decode(struct appctl *c, const char *text, size_t len, json_t **reply, bool *continues, struct appctl_error *e)
 {
 	json_t *message = json_loadb(text, len, 0, NULL), *parameters, *error;
+	int r = 1;
 
 	if (!json_is_object(message)) {
 		json_decref(message);
@@ -318,13 +319,13 @@ decode(struct appctl *c, const char *text, size_t len, json_t **reply, bool *con
 	parameters = json_object_get(message, "parameters");
 	*continues = json_is_true(json_object_get(message, "continues"));
 	if (json_is_string(error))
-		error_varlink(e, json_string_value(error), parameters);
+		r = error_varlink(e, json_string_value(error), parameters);
 	else
 		*reply = json_is_object(parameters) ? json_incref(parameters) : json_object();
+	if (r > 0 && *reply == NULL)
+		r = error_memory(e);
 	json_decref(message);
-	if (json_is_string(error))
-		return -1;
-	return *reply ? 1 : error_memory(e);
+	return r;
 }
 
 /* A reply may be handed out as text without reading it, unless it is an error or not the last. */
