@@ -5,6 +5,8 @@ include $(srcdir)/t/sim/local.mk
 include $(srcdir)/t/fuzz/local.mk
 
 PERL_TESTS += \
+	t/cli/library.t \
+	t/cli/usage.t \
 	t/sys/harness.t \
 	t/sys/lookup.t \
 	t/sys/probe.t \
@@ -16,7 +18,7 @@ PERL_TESTS += \
 
 TEST_JOBS = 2
 check_PROGRAMS += $(UNIT_TESTS)
-EXTRA_DIST += $(PERL_TESTS) t/lib/Appctl/Style.pm t/lib/Appctl/Test.pm
+EXTRA_DIST += $(PERL_TESTS) t/lib/Appctl/FakeServer.pm t/lib/Appctl/Style.pm t/lib/Appctl/Test.pm
 
 # What runs under sanitizers gets more time.
 if SANITIZERS
