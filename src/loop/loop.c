@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "loop/loop.h"
+
+#include <ev.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define FAR_FUTURE 1e13		/* seconds since 1970 */
+
+struct loop {
+	struct ev_loop *ev;
+	ev_periodic far;
+};
+
+struct watch {
+	ev_io io;		/* first: the callback gets its address */
+	struct loop *loop;
+	watch_fn *fn;
+	void *arg;
+};
+
+struct timer {
+	ev_timer timer;		/* first, as above */
+	struct loop *loop;
+	timer_fn *fn;
+	void *arg;
+};
+
+static void
+never(struct ev_loop *ev, ev_periodic *p, int what)
+{
+	(void)ev;
+	(void)p;
+	(void)what;
+}
+
+struct loop *
+loop_new(void)
+{
+	struct loop *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->ev = ev_loop_new(EVFLAG_NOENV | EVFLAG_NOSIGMASK);
+	if (l->ev == NULL) {
+		free(l);
+		return NULL;
+	}
+	/*
+	 * libev wakes up once a minute to see whether the clock was set, unless a
+	 * periodic watcher makes it learn of that by a timerfd.
+	 */
+	ev_periodic_init(&l->far, never, FAR_FUTURE, 0, NULL);
+	ev_periodic_start(l->ev, &l->far);
+	return l;
+}
+
+void
+loop_free(struct loop *l)
+{
+	if (l == NULL)
+		return;
+	ev_periodic_stop(l->ev, &l->far);
+	ev_loop_destroy(l->ev);
+	free(l);
+}
+
+void
+loop_run(struct loop *l)
+{
+	ev_run(l->ev, 0);
+}
+
+void
+loop_stop(struct loop *l)
+{
+	ev_break(l->ev, EVBREAK_ALL);
+}
+
+static void
+io_ready(struct ev_loop *ev, ev_io *io, int what)
+{
+	struct watch *w = (struct watch *)io;
+
+	(void)ev;
+	w->fn(w->arg, (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0));
+}
+
+static int
+ev_events(int what)
+{
+	return (what & LOOP_READ ? EV_READ : 0) | (what & LOOP_WRITE ? EV_WRITE : 0);
+}
+
+struct watch *
+watch_new(struct loop *l, int fd, int what, watch_fn *fn, void *arg)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	w->loop = l;
+	w->fn = fn;
+	w->arg = arg;
+	ev_io_init(&w->io, io_ready, fd, ev_events(what));
+	if (what != 0)
+		ev_io_start(l->ev, &w->io);
+	return w;
+}
+
+void
+watch_set(struct watch *w, int what)
+{
+	int fd = w->io.fd, events = ev_events(what);
+
+	if (ev_is_active(&w->io) ? (w->io.events & (EV_READ | EV_WRITE)) == events : events == 0)
+		return;
+	ev_io_stop(w->loop->ev, &w->io);
+	ev_io_set(&w->io, fd, events);
+	if (events != 0)
+		ev_io_start(w->loop->ev, &w->io);
+}
+
+void
+watch_free(struct watch *w)
+{
+	if (w == NULL)
+		return;
+	ev_io_stop(w->loop->ev, &w->io);
+	free(w);
+}
+
+static void
+timer_due(struct ev_loop *ev, ev_timer *timer, int what)
+{
+	struct timer *t = (struct timer *)timer;
+
+	(void)ev;
+	(void)what;
+	t->fn(t->arg);
+}
+
+struct timer *
+timer_new(struct loop *l, timer_fn *fn, void *arg)
+{
+	struct timer *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->loop = l;
+	t->fn = fn;
+	t->arg = arg;
+	ev_init(&t->timer, timer_due);
+	return t;
+}
+
+void
+timer_at(struct timer *t, int64_t mono_ms)
+{
+	int64_t left_ms;
+
+	ev_timer_stop(t->loop->ev, &t->timer);
+	if (mono_ms == 0)
+		return;
+	left_ms = mono_ms - clock_mono_ms();
+	/* libev counts from the time it last looked at, which a long callback has left behind. */
+	ev_now_update(t->loop->ev);
+	ev_timer_set(&t->timer, left_ms > 0 ? (double)left_ms / 1e3 : 0, 0);
+	ev_timer_start(t->loop->ev, &t->timer);
+}
+
+void
+timer_free(struct timer *t)
+{
+	if (t == NULL)
+		return;
+	ev_timer_stop(t->loop->ev, &t->timer);
+	free(t);
+}
+
+int64_t
+clock_mono_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t
+clock_real_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
