@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 noinst_LTLIBRARIES += libwire.la
 libwire_la_SOURCES = \
+	src/wire/envfile.c src/wire/envfile.h \
 	src/wire/link.c src/wire/link.h \
-	src/wire/state.h \
+	src/wire/notify.c src/wire/notify.h \
+	src/wire/ring.c src/wire/ring.h \
+	src/wire/state.c src/wire/state.h \
 	src/wire/varlink.c src/wire/varlink.h

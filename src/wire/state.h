@@ -13,7 +13,7 @@
  * up to header.committed, which is written last: whatever an engine was doing
  * when it died, the next one sees all of a step or nothing of it.
  *
- * Pure: the caller brings the memory.  engine/state.c maps the memfd.
+ * Pure: the caller brings the memory.  engine/state.c writes and reads the memfd.
  */
 enum { STATE_VERSION = 1 };
 #define STATE_MAGIC 0x6c74637070610a1bULL
@@ -33,7 +33,13 @@ enum state_type {
 	STATE_APP,			/* struct app_saved: replaces an earlier one of that name */
 	STATE_APP_GONE,			/* its name */
 	STATE_TRANSIENT,		/* name, definition as JSON: by Run */
-	STATE_EVENT,			/* seq, category, app name; then its line as published */
+	STATE_EVENT,			/* struct state_event, then its line as published */
+	STATE_TYPE_END
+};
+
+struct state_event {
+	uint64_t seq;
+	uint32_t category, pad;		/* enum event_category */
 };
 
 struct state_record {
@@ -51,14 +57,24 @@ struct state_item {
 	uint32_t len;
 };
 
+/* A configuration file as a STATE_CONFIG payload at the end of out; app NULL: the main file. */
+void state_put_config(struct buf *out, const char *path, const char *app, const char *text, size_t text_len);
+/* The same read back, lent: app and text may be NULL. */
+struct state_config {
+	const char *path, *app, *text;	/* app NULL: the main file */
+	size_t text_len;
+};
+int state_get_config(const void *payload, uint32_t len, struct state_config *out);	/* -1: damaged */
+
+/* A transient application's payload: name and definition, both NUL-terminated. */
+int state_get_transient(const void *payload, uint32_t len, const char **name, const char **definition);
+
 /* Bytes that a record with a payload of len takes. */
 size_t state_record_size(uint32_t len);
-/* Writes one at `to`, which has state_record_size(len) bytes. */
-void state_record_write(void *to, enum state_type type, const void *payload, uint32_t len);
-/* The same, payload in two parts. */
-void state_record_write2(void *to, enum state_type type, const void *a, uint32_t a_len, const void *b, uint32_t b_len);
+/* Writes one at the end of out, its payload in two parts. */
+void state_put(struct buf *out, enum state_type type, const void *a, size_t a_len, const void *b, size_t b_len);
 
-/* Is this a state of this version, boot and instance, of at least the committed length?  0 or -1. */
+/* Is this a state of this version, boot and instance, and all there that is committed?  0 or -1. */
 int state_header_check(const void *data, size_t len, uint32_t boot_crc, uint64_t instance);
 /*
  * The record at *at (from sizeof(struct state_header)); moves *at behind it.

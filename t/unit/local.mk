@@ -13,4 +13,24 @@ UNIT_TESTS += t/unit/varlink
 t_unit_varlink_SOURCES = t/unit/varlink.c
 t_unit_varlink_CPPFLAGS = $(unit_cppflags)
 t_unit_varlink_LDADD = $(unit_libs)
+
+UNIT_TESTS += t/unit/envfile
+t_unit_envfile_SOURCES = t/unit/envfile.c
+t_unit_envfile_CPPFLAGS = $(unit_cppflags)
+t_unit_envfile_LDADD = $(unit_libs)
+
+UNIT_TESTS += t/unit/notify
+t_unit_notify_SOURCES = t/unit/notify.c
+t_unit_notify_CPPFLAGS = $(unit_cppflags)
+t_unit_notify_LDADD = $(unit_libs)
+
+UNIT_TESTS += t/unit/ring
+t_unit_ring_SOURCES = t/unit/ring.c
+t_unit_ring_CPPFLAGS = $(unit_cppflags)
+t_unit_ring_LDADD = $(unit_libs)
+
+UNIT_TESTS += t/unit/state
+t_unit_state_SOURCES = t/unit/state.c
+t_unit_state_CPPFLAGS = $(unit_cppflags)
+t_unit_state_LDADD = $(unit_libs)
 endif
