@@ -125,9 +125,10 @@ struct app {
 	struct model *model;		/* that def belongs to: a reference */
 	uint32_t pred_hint, succ_hint;	/* the edge that held it last: where the next look begins */
 	uint8_t standing;		/* enum standing: how the mode sees it */
-	bool up;			/* as those that come after it have been told */
+	bool up, done;			/* as those that come after it have been told: up; ended as it should */
 	bool holds;			/* it, or something after it, has yet to go down */
-	bool dirty, queued, touched;	/* to be saved; to be looked at again; standing to be counted anew */
+	bool dirty, touched;		/* to be saved; standing to be counted anew */
+	bool to_tell, to_act;		/* in the engine's queues */
 };
 
 /* What comes next when nothing of it is left. */

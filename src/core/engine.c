@@ -60,7 +60,8 @@ engine_free(struct engine *e)
 		free_app(e->apps[i]);
 	free(e->apps);
 	free(e->want);
-	free(e->queue);
+	free(e->tell.v);
+	free(e->act.v);
 	free(e->touched);
 	free(e->dirty_apps);
 	free(e->waiters);
@@ -125,13 +126,33 @@ engine_is_barrier(const struct engine *e, const struct app *a)
 	return a == &e->barrier;
 }
 
+static void
+ring_push(struct ring *r, struct app *a, bool *in_it)
+{
+	if (*in_it)
+		return;
+	*in_it = true;
+	r->v[(r->head + r->len++) % r->cap] = a;
+}
+
+static struct app *
+ring_pop(struct ring *r)
+{
+	struct app *a;
+
+	if (r->len == 0)
+		return NULL;
+	a = r->v[r->head];
+	r->head = (r->head + 1) % r->cap;
+	r->len--;
+	return a;
+}
+
 void
 engine_queue(struct engine *e, struct app *a)
 {
-	if (a->queued)
-		return;
-	a->queued = true;
-	e->queue[(e->queue_head + e->queue_len++) % e->queue_cap] = a;
+	ring_push(&e->tell, a, &a->to_tell);
+	ring_push(&e->act, a, &a->to_act);
 }
 
 static void
@@ -191,11 +212,9 @@ engine_edge_counts(const struct engine *e, const struct edge *edge)
 	switch (edge->kind) {
 	case EDGE_REQUIRES:
 		return true;
-	case EDGE_BARRIER:
-		return engine_is_barrier(e, pred) || pred->wanted;
 	default:
 		/* What only orders does not hold up for ever: one that ended as it should has had its turn. */
-		return pred->wanted && pred->state != APP_COMPLETED;
+		return pred->wanted && !pred->done;
 	}
 }
 
@@ -251,15 +270,17 @@ update_holds(struct engine *e, struct app *a, bool held)
 	queue_edges(e, graph_preds(e->graph, a->vertex));
 }
 
-/* Tells those after a whether it is up. */
+/* Tells those after a whether it is up, or has had its turn. */
 static void
 update_up(struct engine *e, struct app *a)
 {
-	bool up = a->state == APP_LOAD_ONLY ? engine_blocker(e, a) == NULL : app_is_up(a);
+	bool up = a->state == APP_LOAD_ONLY ? engine_blocker(e, a) == NULL : app_is_up(a) && !goes_down(a);
+	bool done = a->state == APP_COMPLETED && !goes_down(a);
 
-	if (up == a->up)
+	if (up == a->up && done == a->done)
 		return;
 	a->up = up;
+	a->done = done;
 	engine_queue_succs(e, a);
 }
 
@@ -278,33 +299,53 @@ input_for(struct engine *e, struct app *a, bool held, enum app_input *in)
 }
 
 static void
-look_at(struct engine *e, struct app *a)
+tell_all(struct engine *e)
 {
-	bool held = is_held(e, a);
+	struct app *a;
+
+	while ((a = ring_pop(&e->tell)) != NULL) {
+		a->to_tell = false;
+		/* What it waits for may be another now, and in vain. */
+		if (a->state == APP_WAITING || a->state == APP_LOAD_ONLY)
+			engine_recount_later(e, a);
+		update_holds(e, a, is_held(e, a));
+		update_up(e, a);
+	}
+}
+
+static void
+act_upon(struct engine *e, struct app *a)
+{
 	enum app_input in;
 
-	update_holds(e, a, held);
-	update_up(e, a);
-	if (input_for(e, a, held, &in))
+	a->to_act = false;
+	if (input_for(e, a, is_held(e, a), &in))
 		engine_feed(e, a, in);
+}
+
+/* One round: what an end led to comes before anything else starts. */
+static bool
+act_once(struct engine *e)
+{
+	struct app *a;
+
+	engine_draw_consequences(e);
+	tell_all(e);
+	a = ring_pop(&e->act);
+	if (a == NULL)
+		return false;
+	act_upon(e, a);
+	return true;
 }
 
 void
 engine_drain(struct engine *e)
 {
-	struct app *a;
-
 	do {
-		while (e->queue_len > 0) {
-			a = e->queue[e->queue_head];
-			e->queue_head = (e->queue_head + 1) % e->queue_cap;
-			e->queue_len--;
-			a->queued = false;
-			look_at(e, a);
-		}
-		engine_draw_consequences(e);
+		while (act_once(e))
+			;
 		engine_review(e);
-	} while (e->queue_len > 0);
+	} while (e->act.len > 0);
 	engine_drop_ended(e);
 }
 
@@ -336,7 +377,6 @@ spawn(struct engine *e, struct app *a)
 {
 	enum reason reason = a->reason == REASON_RESTART ? REASON_RESTART : a->cause;
 
-	engine_adopt_def(e, a);
 	a->has_run = true;
 	a->step = STEP_NONE;
 	a->asked = a->failed_start = a->main_ended = a->adopted = false;
@@ -360,6 +400,7 @@ announce(struct engine *e, struct app *a)
 	a->announced = true;
 	a->up_since_ms = e->now.mono_ms;
 	engine_emit_event(e, (struct event){ .category = EVENT_APP_RUNNING, .app = a->name, .pid = a->pid });
+	engine_apply_def(e, a);
 }
 
 static void
@@ -417,6 +458,8 @@ settle(struct engine *e, struct app *a)
 	a->pid = 0;
 	drop_helpers(e, a);
 	engine_adopt_def(e, a);
+	if (a->state == APP_LOAD_ONLY)
+		return;
 	enter_settled(e, a, &s);
 	if (s.to == SETTLE_COMPLETED || s.to == SETTLE_FAILED)
 		engine_ended_for_good(e, a, &s);

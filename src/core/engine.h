@@ -118,6 +118,7 @@ void engine_spawned(struct engine *e, uint64_t inc, pid_t pid);
 void engine_spawn_failed(struct engine *e, uint64_t inc, const char *step, int error);
 struct exit_facts {
 	int status;			/* as of waitpid(2) */
+	pid_t pid;			/* whose; 0: not known */
 	bool tree_left;			/* descendants are still there */
 	bool oom;
 };

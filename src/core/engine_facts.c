@@ -18,7 +18,8 @@ await_readiness(struct engine *e, struct app *a)
 	case READY_TCP:
 	case READY_UNIX:
 	case READY_HTTP:
-		engine_new_child(e, a, CHILD_PROBE);
+		if (a->inc[CHILD_PROBE] == 0)
+			engine_new_child(e, a, CHILD_PROBE);
 		break;
 	default:
 		break;
@@ -155,9 +156,8 @@ engine_exited(struct engine *e, uint64_t inc, struct exit_facts facts)
 	if (kind != CHILD_MAIN) {
 		engine_child_gone(e, a, kind);
 		helper_ended(e, a, kind, app_status_is_good(facts.status));
-	} else if (a->adopt_again) {
+	} else if (a->adopted && facts.pid != 0 && facts.pid != a->pid) {
 		/* The launcher's, told once more after a recovery: the order to adopt is on its way. */
-		a->adopt_again = false;
 	} else if (is_launcher(a) && a->state == APP_STARTING && app_status_is_good(facts.status)) {
 		engine_emit(e, (struct effect){ .type = EFFECT_READ_PIDFILE, .app = a, .inc = inc });
 	} else {

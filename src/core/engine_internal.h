@@ -12,10 +12,16 @@
  * What the files engine*.c share.
  *
  * How a call works: it changes what is wanted, or feeds one application an
- * input, and puts every application that this could matter to into the queue.
- * engine_drain() then looks at one after another until nothing changes any
- * more (no recursion, however long a chain is) and at last at the mode.
+ * input, and queues every application that this could matter to.  engine_drain()
+ * lets all of them tell their neighbours how they are (up, holding) until that is
+ * settled, and only then acts upon one; and so on until nothing changes any more.
+ * No recursion, however long a chain is, and nobody acts on stale news.
  */
+struct ring {
+	struct app **v;			/* each application is in it at most once, so cap is their number */
+	uint32_t cap, head, len;
+};
+
 struct waiter {
 	uint64_t token;
 	struct app *app;		/* NULL: for the mode */
@@ -49,9 +55,8 @@ struct engine {
 	enum reason exit_reason;
 	int64_t shutdown_deadline_ms;	/* 0: none */
 
-	struct app **queue;		/* ring of queue_cap entries, each application in it at most once */
-	uint32_t queue_cap, queue_head, queue_len;
-	struct app **touched;		/* standing to be counted anew; queue_cap entries */
+	struct ring tell, act;		/* to tell its neighbours how it is; to be acted upon */
+	struct app **touched;		/* standing to be counted anew; app_count entries */
 	uint32_t touched_len;
 	struct deadlines deadlines;
 	struct waiter *waiters;
@@ -62,7 +67,7 @@ struct engine {
 	struct effects effects;
 	struct arena *scratch;		/* of the strings in effects */
 	bool dirty, out_of_memory;
-	struct app **dirty_apps;	/* queue_cap entries */
+	struct app **dirty_apps;	/* app_count entries */
 	uint32_t dirty_len;
 };
 
@@ -111,6 +116,10 @@ int engine_lay_out(struct engine *e, struct model *take_m, struct app *take_extr
 struct app *engine_new_transient(struct model *take_m);
 /* One that is in no model any more: as much of a definition as ending it needs; NULL: no memory. */
 struct app *engine_add_stranger(struct engine *e, const char *name);
+/* The same for one whose new definition has no command while a process of the old one is there; -1: no memory. */
+int engine_stand_in(struct app *a);
+/* What next_def means for an application as it is: nothing, to be taken over, or a restart. */
+void engine_apply_def(struct engine *e, struct app *a);
 void engine_adopt_def(struct engine *e, struct app *a);		/* next_def becomes def */
 void engine_drop_ended(struct engine *e);
 

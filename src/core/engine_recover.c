@@ -141,10 +141,10 @@ engine_restore_app(struct engine *e, const struct app_saved *s)
 {
 	struct app *a = is_plausible(s) ? app_to_restore(e, s) : NULL;
 
-	if (a == NULL)
+	if (a == NULL || (a->state == APP_LOAD_ONLY && s->inc[CHILD_MAIN] != 0 && engine_stand_in(a) < 0))
 		return -1;
-	/* Whether it has a command is for the configuration to say. */
-	if (a->state != APP_LOAD_ONLY && s->state != APP_LOAD_ONLY)
+	/* Whether it has a command is for the definition to say. */
+	if (a->def->command.argv.n > 0 && s->state != APP_LOAD_ONLY)
 		a->state = (enum app_state)s->state;
 	a->wish = (enum wish)s->wish;
 	a->restart_asked = s->restart_asked;
@@ -229,10 +229,41 @@ engine_found_child(struct engine *e, const char *name, enum child_kind kind, uin
 	engine_emit(e, (struct effect){ .type = EFFECT_SIGNAL, .app = a, .kind = kind, .inc = inc, .signo = SIGKILL });
 }
 
-static void
-order_again(struct engine *e, struct app *a, enum child_kind kind)
+struct order {
+	uint64_t inc;
+	struct app *app;
+	enum child_kind kind;
+};
+
+static int
+by_inc(const void *a, const void *b)
 {
-	engine_emit(e, (struct effect){ .type = EFFECT_SPAWN, .app = a, .kind = kind, .inc = a->inc[kind] });
+	uint64_t x = ((const struct order *)a)->inc, y = ((const struct order *)b)->inc;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The orders that the keeper never got.  In their first order: it takes no incarnation below one that it has had. */
+static void
+order_again(struct engine *e, uint64_t last_inc)
+{
+	struct order *orders = arena_alloc(e->scratch, (e->app_count + 1) * CHILD_KIND_COUNT * sizeof(*orders));
+	size_t n = 0, i;
+	uint32_t v;
+	int k;
+
+	if (orders == NULL) {
+		e->out_of_memory = true;
+		return;
+	}
+	for (v = 0; v < e->app_count; v++)
+		for (k = 0; k < CHILD_KIND_COUNT; k++)
+			if (e->apps[v]->inc[k] > last_inc)
+				orders[n++] = (struct order){ e->apps[v]->inc[k], e->apps[v], (enum child_kind)k };
+	qsort(orders, n, sizeof(*orders), by_inc);
+	for (i = 0; i < n; i++)
+		engine_emit(e, (struct effect){ .type = EFFECT_SPAWN, .app = orders[i].app, .kind = orders[i].kind,
+			.inc = orders[i].inc });
 }
 
 /* It was ordered, the keeper had it, and it is gone: its exit was acknowledged by an engine that could not commit. */
@@ -270,11 +301,9 @@ resume_main(struct engine *e, struct app *a, uint64_t last_inc)
 	if (inc == 0)
 		return;
 	if (!(a->found & 1u << CHILD_MAIN)) {
-		if (inc > last_inc)
-			order_again(e, a, CHILD_MAIN);
-		else
+		if (inc <= last_inc)
 			note_lost(e, a);
-	} else if (a->state == APP_STARTING && a->pid > 0 && a->inc[CHILD_PROBE] == 0) {
+	} else if (a->state == APP_STARTING && a->pid > 0) {
 		/* SPAWNED may have been under way: the state knows no pid yet, or no more than that. */
 		engine_main_is_there(e, a);
 	}
@@ -290,12 +319,8 @@ resume_helpers(struct engine *e, struct app *a, uint64_t last_inc)
 	int k;
 
 	for (k = CHILD_MAIN + 1; k < CHILD_KIND_COUNT; k++) {
-		if (a->inc[k] == 0 || a->found & 1u << k)
+		if (a->inc[k] == 0 || a->inc[k] > last_inc || a->found & 1u << k)
 			continue;
-		if (a->inc[k] > last_inc) {
-			order_again(e, a, (enum child_kind)k);
-			continue;
-		}
 		/* Its end was acknowledged and not noted: a probe asks again, the others have had their say. */
 		u64map_del(&e->by_inc, a->inc[k]);
 		a->inc[k] = 0;
@@ -307,8 +332,8 @@ resume_helpers(struct engine *e, struct app *a, uint64_t last_inc)
 static void
 resume_app(struct engine *e, struct app *a, uint64_t last_inc)
 {
-	resume_main(e, a, last_inc);
 	resume_helpers(e, a, last_inc);
+	resume_main(e, a, last_inc);
 	/* The configuration in force may be another than the one it was started with. */
 	if ((a->state == APP_STARTING || a->state == APP_RUNNING) && a->run_hash != a->def->run_hash) {
 		a->restart_asked = true;
@@ -325,6 +350,7 @@ engine_resume(struct engine *e, uint64_t last_inc)
 
 	if (last_inc >= e->next_inc)
 		e->next_inc = last_inc + 1;
+	order_again(e, last_inc);
 	/* Wishes first: what resumes is judged by what is wanted. */
 	engine_rewant(e, REASON_MODE);
 	for (i = 0; i < e->app_count; i++)

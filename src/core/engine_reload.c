@@ -13,7 +13,7 @@ enum { LINGERING_MAX = 32 };		/* transient applications that have ended and can 
 
 /* All that a layout consists of, made whole before any of it takes effect. */
 struct layout {
-	struct app **apps, **queue, **touched, **dirty_apps;
+	struct app **apps, **tell, **act, **touched, **dirty_apps;
 	const struct app_def **defs;
 	bool *made;			/* apps[i] is new */
 	struct want *want;
@@ -31,7 +31,8 @@ layout_free(struct layout *l)
 		if (l->made[i])
 			free(l->apps[i]);
 	free(l->apps);
-	free(l->queue);
+	free(l->tell);
+	free(l->act);
 	free(l->touched);
 	free(l->dirty_apps);
 	free(l->defs);
@@ -58,13 +59,14 @@ static int
 layout_alloc(struct layout *l, uint32_t room)
 {
 	l->apps = calloc(room, sizeof(*l->apps));
-	l->queue = calloc(room, sizeof(*l->queue));
+	l->tell = calloc(room, sizeof(*l->tell));
+	l->act = calloc(room, sizeof(*l->act));
 	l->touched = calloc(room, sizeof(*l->touched));
 	l->dirty_apps = calloc(room, sizeof(*l->dirty_apps));
 	l->defs = calloc(room, sizeof(*l->defs));
 	l->made = calloc(room, sizeof(*l->made));
 	l->want = calloc(room, sizeof(*l->want));
-	return l->apps && l->queue && l->touched && l->dirty_apps && l->defs && l->made && l->want ? 0 : -1;
+	return l->apps && l->tell && l->act && l->touched && l->dirty_apps && l->defs && l->made && l->want ? 0 : -1;
 }
 
 static int
@@ -132,12 +134,11 @@ begin_anew(struct engine *e, struct app *a, uint32_t vertex)
 	a->pred_hint = a->succ_hint = 0;
 	if (a->dirty)
 		e->dirty_apps[e->dirty_len++] = a;
-	a->queued = a->touched = false;
+	a->to_tell = a->to_act = a->touched = false;
 	engine_queue(e, a);
-	if (engine_is_barrier(e, a))
-		return;
-	e->standing[a->standing]++;
 	engine_recount_later(e, a);
+	if (!engine_is_barrier(e, a))
+		e->standing[a->standing]++;
 }
 
 static void
@@ -156,7 +157,8 @@ layout_take(struct engine *e, struct layout *l, struct model *m)
 			l->apps[i]->next_def = NULL;
 	l->apps[l->n] = &e->barrier;
 	replace(&e->apps, take_ptr(&l->apps));
-	replace(&e->queue, take_ptr(&l->queue));
+	replace(&e->tell.v, take_ptr(&l->tell));
+	replace(&e->act.v, take_ptr(&l->act));
 	replace(&e->touched, take_ptr(&l->touched));
 	replace(&e->dirty_apps, take_ptr(&l->dirty_apps));
 	replace(&e->want, take_ptr(&l->want));
@@ -166,8 +168,9 @@ layout_take(struct engine *e, struct layout *l, struct model *m)
 	e->by_name = l->by_name;
 	l->by_name = (struct strmap){ 0 };
 	e->app_count = l->n;
-	e->queue_cap = l->n + 1;
-	e->queue_head = e->queue_len = e->touched_len = e->dirty_len = 0;
+	e->tell.cap = e->act.cap = l->n + 1;
+	e->tell.head = e->tell.len = e->act.head = e->act.len = 0;
+	e->touched_len = e->dirty_len = 0;
 	memset(e->standing, 0, sizeof(e->standing));
 	for (i = 0; i <= e->app_count; i++)
 		begin_anew(e, e->apps[i], i);
@@ -208,22 +211,30 @@ engine_adopt_def(struct engine *e, struct app *a)
 	engine_touch(e, a);
 }
 
-/* What a new definition means for an application that is there. */
-static void
-apply_def(struct engine *e, struct app *a)
+static bool
+must_run_anew(const struct app *a)
 {
-	bool changed = a->next_def->run_hash != (app_at_rest(a) ? a->def->run_hash : a->run_hash);
-	bool ended = a->state == APP_FAILED || a->state == APP_COMPLETED || a->state == APP_BACKOFF;
+	uint64_t runs_by = app_at_rest(a) ? a->def->run_hash : a->run_hash;
 
-	if (a->next_def == a->def)
+	return a->next_def->run_hash != runs_by || (a->next_def->command.argv.n == 0) != (a->def->command.argv.n == 0);
+}
+
+void
+engine_apply_def(struct engine *e, struct app *a)
+{
+	bool ended = a->state == APP_FAILED || a->state == APP_COMPLETED || a->state == APP_BACKOFF, anew;
+
+	if (a->next_def == NULL || a->next_def == a->def)
 		return;
-	if (changed && (ended || a->state == APP_STARTING || a->state == APP_RUNNING)) {
+	anew = must_run_anew(a);
+	if (anew && (ended || a->state == APP_STARTING || a->state == APP_RUNNING)) {
 		a->restart_asked = true;
 		a->cause = REASON_RELOAD;
 		engine_touch(e, a);
 		return;
 	}
-	if (a->state == APP_STOPPING && changed)
+	/* How it becomes ready was arranged by the old one. */
+	if (a->state == APP_STARTING || (a->state == APP_STOPPING && anew))
 		return;
 	engine_adopt_def(e, a);
 	if (a->inc[CHILD_MAIN] != 0)
@@ -256,7 +267,7 @@ engine_reload(struct engine *e, struct model *take_m, struct err *err)
 		return err_set(err, ENOMEM, "reload");
 	engine_emit_event(e, (struct event){ .category = EVENT_CONFIG_RELOADED });
 	for (i = 0; i < e->model->app_count; i++)
-		apply_def(e, e->apps[i]);
+		engine_apply_def(e, e->apps[i]);
 	if (engine_rewant(e, REASON_RELOAD))
 		engine_enter_mode(e, e->mode[0] ? arena_strdup(e->scratch, e->mode) : NULL);
 	engine_drain(e);
@@ -331,6 +342,19 @@ engine_add_stranger(struct engine *e, const char *name)
 		return NULL;
 	}
 	return a;
+}
+
+int
+engine_stand_in(struct app *a)
+{
+	struct model *m = stranger_model(a->name);
+
+	if (m == NULL)
+		return -1;
+	model_unref(a->model);
+	a->model = m;
+	a->def = &m->apps[0];
+	return 0;
 }
 
 static bool

@@ -12,6 +12,9 @@
 static enum wish
 wish_of(const struct app *a)
 {
+	/* What has left the configuration pulls nothing in any more. */
+	if (a->next_def == NULL)
+		return WISH_NONE;
 	/* A transient application is wanted because someone ran it. */
 	return a->wish == WISH_NONE && a->transient ? WISH_UP : a->wish;
 }

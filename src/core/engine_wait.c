@@ -9,16 +9,17 @@
  * counted; a change of one costs one look, however many there are.
  */
 static bool
-is_hopeless(const struct app *blocker)
+waits_in_vain(const struct engine *e, const struct app *a)
 {
-	return blocker->standing == STANDING_BAD || (blocker->state == APP_COMPLETED && !blocker->up);
+	const struct app *blocker = engine_blocker(e, a);
+
+	return blocker != NULL &&
+	       (blocker->standing == STANDING_BAD || (blocker->state == APP_COMPLETED && !blocker->up));
 }
 
 static enum standing
 standing_of(const struct engine *e, const struct app *a)
 {
-	struct app *blocker;
-
 	if (!a->wanted) {
 		if (!e->shutting_down && a->wish == WISH_DOWN && a->next_def != NULL && e->want[a->vertex].why != WHY_NOT)
 			return STANDING_BAD;
@@ -28,13 +29,15 @@ standing_of(const struct engine *e, const struct app *a)
 	case APP_RUNNING:
 		return a->restart_asked ? STANDING_PENDING : STANDING_GOOD;
 	case APP_COMPLETED:
-	case APP_LOAD_ONLY:
 		return STANDING_GOOD;
 	case APP_FAILED:
 		return STANDING_BAD;
+	case APP_LOAD_ONLY:
+		return waits_in_vain(e, a) ? STANDING_BAD : STANDING_GOOD;
 	case APP_WAITING:
-		blocker = engine_blocker(e, a);
-		return blocker != NULL && !engine_is_barrier(e, blocker) && is_hopeless(blocker) ? STANDING_BAD : STANDING_PENDING;
+		return waits_in_vain(e, a) ? STANDING_BAD : STANDING_PENDING;
+	case APP_STOPPING:
+		return a->step == STEP_UNKILLABLE ? STANDING_BAD : STANDING_PENDING;
 	default:
 		return STANDING_PENDING;
 	}
@@ -45,11 +48,14 @@ static void
 touch_waiting_succs(struct engine *e, struct app *a)
 {
 	struct edges succs = graph_succs(e->graph, a->vertex);
+	struct app *s;
 	uint32_t i;
 
-	for (i = 0; i < succs.n; i++)
-		if (e->apps[succs.v[i].other]->state == APP_WAITING)
-			engine_recount_later(e, e->apps[succs.v[i].other]);
+	for (i = 0; i < succs.n; i++) {
+		s = e->apps[succs.v[i].other];
+		if (s->state == APP_WAITING || s->state == APP_LOAD_ONLY)
+			engine_recount_later(e, s);
+	}
 }
 
 static void
@@ -59,11 +65,12 @@ recount(struct engine *e, struct app *a)
 
 	if (now == before)
 		return;
-	e->standing[before]--;
-	e->standing[now]++;
 	a->standing = (uint8_t)now;
-	if (now == STANDING_BAD)
-		e->bad_news = true;
+	if (!engine_is_barrier(e, a)) {
+		e->standing[before]--;
+		e->standing[now]++;
+		e->bad_news |= now == STANDING_BAD;
+	}
 	if (now == STANDING_BAD || before == STANDING_BAD || a->state == APP_COMPLETED)
 		touch_waiting_succs(e, a);
 }

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "core/engine.h"
+
+/*
+ * The world that a simulated engine lives in: a clock, a keeper with children
+ * that behave as the dice say, and what the engine has saved.  Everything
+ * follows from one seed.  world_check() holds the promises of the design.
+ */
+enum { SHUTDOWN_LIMIT_MS = 60000 };		/* in every model */
+
+struct dice {
+	uint64_t state;
+};
+
+uint32_t dice_roll(struct dice *d, uint32_t sides);		/* 0 … sides - 1 */
+bool dice_chance(struct dice *d, uint32_t percent);
+
+/* A model as the dice say; acyclic, of up to max_apps applications named a0, a1, … */
+struct model *dice_model(struct dice *d, uint32_t max_apps);
+struct model *dice_transient(struct dice *d, unsigned number);
+
+struct kid {					/* as the keeper knows it */
+	uint64_t inc;
+	char name[NAME_MAX_LEN + 1];
+	enum child_kind kind;
+	pid_t pid;
+	bool alive, exited, tree, told;
+	int status;
+	uint32_t last_step;
+	bool stubborn;				/* only SIGKILL ends it */
+	bool undying, outlived_kill;		/* not even that */
+	int64_t ready_at_ms, dies_at_ms;	/* 0: never by itself */
+};
+
+/* What the published events have said of an application so far. */
+struct told {
+	char name[NAME_MAX_LEN + 1];
+	bool started, running;			/* app_starting without app_exited; app_running without app_stopped */
+};
+
+struct world {
+	struct dice dice;
+	struct moment now;
+	struct engine *engine;
+	struct kid *kids;
+	size_t kid_count, kid_cap;
+	uint64_t last_inc;			/* ordered of the keeper */
+	pid_t next_pid;
+
+	/* What a new engine finds. */
+	struct engine_saved saved;
+	struct app_saved *saved_apps;
+	size_t saved_app_count;
+	struct model *saved_model;
+	struct model *saved_transients[64];
+	size_t saved_transient_count;
+
+	uint64_t last_seq;			/* published */
+	struct told told[128];
+	size_t told_count;
+	uint64_t token, answered;
+	unsigned run_number, steps, deaths;
+	uint64_t pidfile_of;			/* a launcher that ended: the pidfile is to be read */
+	bool engine_is_new;			/* its first effects repeat what an earlier one decided */
+	bool hurried;
+	int64_t shutdown_at_ms;			/* 0: none has begun */
+	bool exited;
+	bool calm;				/* no more faults: what is left must settle */
+	char failure[512];			/* "": all promises held */
+	bool trace;
+};
+
+void world_begin(struct world *w, uint64_t seed, bool trace);
+void world_step(struct world *w);
+/* No more faults and requests: lets time pass until nothing happens any more, then checks that all is as it should be. */
+void world_settle(struct world *w);
+void world_end(struct world *w);
