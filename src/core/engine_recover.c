@@ -30,6 +30,7 @@ engine_save(const struct engine *e, struct engine_saved *out)
 void
 engine_restore(struct engine *e, const struct engine_saved *s)
 {
+	e->restored = true;
 	e->next_inc = s->next_inc ? s->next_inc : 1;
 	e->next_seq = s->next_seq ? s->next_seq : 1;
 	snprintf(e->mode, sizeof(e->mode), "%.*s", NAME_MAX_LEN, s->mode);
@@ -189,10 +190,17 @@ engine_restore_transient(struct engine *e, struct model *take_m, struct err *err
 }
 
 /* There is no saved state to say what this child is: its name must do. */
-static void
-adopt_by_name(struct engine *e, struct app *a, uint64_t inc, pid_t pid)
+static bool
+adopt_by_name(struct engine *e, const char *name, uint64_t inc, pid_t pid)
 {
+	struct app *a = engine_find(e, name);
+
+	if (a == NULL && name_is_valid(name))
+		a = engine_add_stranger(e, name);
+	if (a == NULL || a->inc[CHILD_MAIN] != 0 || (a->state == APP_LOAD_ONLY && engine_stand_in(a) < 0))
+		return false;
 	a->inc[CHILD_MAIN] = inc;
+	a->found |= 1u << CHILD_MAIN;
 	a->pid = pid;
 	a->has_run = true;
 	a->run_hash = a->def->run_hash;
@@ -202,6 +210,7 @@ adopt_by_name(struct engine *e, struct app *a, uint64_t inc, pid_t pid)
 		e->out_of_memory = true;
 	engine_set_state(e, a, APP_RUNNING, REASON_RESTART);
 	engine_emit_event(e, (struct event){ .category = EVENT_APP_RUNNING, .app = a->name, .pid = pid });
+	return true;
 }
 
 void
@@ -218,14 +227,9 @@ engine_found_child(struct engine *e, const char *name, enum child_kind kind, uin
 			a->pid = pid;
 		return;
 	}
-	if (a == NULL && kind == CHILD_MAIN && name_is_valid(name))
-		a = engine_add_stranger(e, name);
-	if (a != NULL && kind == CHILD_MAIN && a->inc[CHILD_MAIN] == 0 && a->state != APP_LOAD_ONLY) {
-		a->found |= 1u << kind;
-		adopt_by_name(e, a, inc, pid);
+	if (!e->restored && kind == CHILD_MAIN && adopt_by_name(e, name, inc, pid))
 		return;
-	}
-	/* A helper that nobody waits for any more; it ends, and its exit is acknowledged. */
+	/* A helper that nobody waits for any more, or one whose end was noted and not acknowledged. */
 	engine_emit(e, (struct effect){ .type = EFFECT_SIGNAL, .app = a, .kind = kind, .inc = inc, .signo = SIGKILL });
 }
 
