@@ -5,7 +5,9 @@ EXTRA_DIST += \
 	contrib/demo/page \
 	contrib/demo/run \
 	contrib/demo/sample \
-	contrib/demo/visit
+	contrib/demo/visit \
+	contrib/examples/web-stack/appctld.conf \
+	contrib/examples/web-stack/nginx.conf
 
 # Made by make and not by configure, for the directories are known in full only here.
 EXTRA_DIST += contrib/systemd/appctld.service.in

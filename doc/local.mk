@@ -2,7 +2,10 @@
 # Manual pages are written as scdoc and made where scdoc is.
 MANUALS = doc/appctld.8
 
-EXTRA_DIST += $(MANUALS:=.scd)
+EXTRA_DIST += \
+	doc/app_ctrl.md \
+	doc/architecture.md \
+	$(MANUALS:=.scd)
 
 if HAVE_SCDOC
 man_MANS += $(MANUALS)
