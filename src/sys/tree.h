@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * The descendants of a child where there is no cgroup to know them by: whatever
+ * is in the child's session, bears its incarnation in the environment
+ * (APPCTL_INCARNATION=…), or descends from one that does.  The keeper is their sub-reaper, so all of them hang below it.
+ * As well as that can be done: a process that left the session, cleared its environment and lost its parent is missed.
+ *
+ * Nothing here allocates; each question reads /proc.
+ */
+#define TREE_MARKER "APPCTL_INCARNATION="
+
+struct tree {
+	pid_t keeper;		/* what all children hang below */
+	pid_t pid;		/* of the main process */
+	bool ended;		/* the main process was reaped: another may bear its number */
+	uint64_t inc;
+};
+
+/* Is there any descendant beside the main process? */
+bool tree_is_left(const struct tree *t);
+/* Signals main process and descendants; SIGKILL again and again until no new one is found.  Their number. */
+unsigned tree_signal(const struct tree *t, int signo);
+/* Does pid belong to it? */
+bool tree_has(const struct tree *t, pid_t pid);
+
+/* Has this process (of one thread) a child that the caller does not know?  True too where /proc cannot say. */
+bool tree_has_orphans(bool (*known)(void *arg, pid_t pid), void *arg);
+/* The parent of pid; -1: it is not there. */
+pid_t tree_parent(pid_t pid);
