@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "keeper.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How many orders before the keeper looks at its signals again. */
+enum { ORDERS_AT_ONCE = 64, UP_READY_WITHIN_MS = 30000 };
+
+static struct kid *
+kid_of(struct keeper *k)
+{
+	return table_by_inc(&k->table, k->in.h.inc);
+}
+
+static void
+on_ready(struct keeper *k)
+{
+	disarm(k, DUE_READY);
+	k->engine.ready = k->engine.ever_ready = true;
+	k->engine.ready_at_ms = now_ms();
+	if (k->up.fd >= 0 && !k->up.said_ready && k->deadlines[DUE_UP_READY] == 0)
+		arm(k, DUE_UP_READY, UP_READY_WITHIN_MS);
+}
+
+static void
+on_spawn(struct keeper *k)
+{
+	child_spawn(k, k->in.h.inc);
+}
+
+/* Each step once: an engine that died before it noted that it gave the order gives it again. */
+static void
+on_signal(struct keeper *k)
+{
+	const struct link_signal *m = k->in.body;
+	struct kid *kid = kid_of(k);
+
+	if (kid == NULL || (m->step != 0 && m->step <= kid->last_signal_step))
+		return;
+	if (m->step != 0)
+		kid->last_signal_step = m->step;
+	child_signal(k, kid, m->signo, m->whole_tree != 0);
+}
+
+static void
+on_ack(struct keeper *k)
+{
+	struct kid *kid = kid_of(k);
+
+	if (kid != NULL)
+		child_forget(k, kid);
+}
+
+static void
+on_relabel(struct keeper *k)
+{
+	const struct link_label *m = k->in.body;
+	struct kid *kid = kid_of(k);
+
+	if (kid == NULL)
+		return;
+	kid->stop_signal = (uint8_t)m->stop_signal;
+	kid->shutdown_ms = m->shutdown_ms;
+}
+
+static void
+on_adopt(struct keeper *k)
+{
+	const struct link_number *m = k->in.body;
+	struct kid *kid = kid_of(k);
+
+	if (kid != NULL && m->number > 0 && m->number <= INT32_MAX)
+		child_adopt(k, kid, (pid_t)m->number);
+}
+
+static void
+on_ready_seen(struct keeper *k)
+{
+	struct kid *kid = kid_of(k);
+
+	if (kid != NULL)
+		child_close_ready(kid);
+}
+
+static void
+on_state(struct keeper *k)
+{
+	int fd = k->in.fds_lost ? -1 : move_up(link_in_take_fd(&k->in, 0));
+
+	if (fd < 0) {
+		engine_kill(k, "no descriptor is free to keep its state");
+		return;
+	}
+	close(k->state_fd);
+	k->state_fd = fd;
+}
+
+static void
+on_status(struct keeper *k)
+{
+	notify_up_status(k, link_text(&k->in.h, k->in.body));
+}
+
+static void
+on_stopping(struct keeper *k)
+{
+	notify_up_send(k, "STOPPING=1");
+}
+
+static void
+on_exit_order(struct keeper *k)
+{
+	const struct link_number *m = k->in.body;
+
+	leave(k, (int)(m->number & 0xff));
+}
+
+static void
+on_pong(struct keeper *k)
+{
+	disarm(k, DUE_PONG);
+	k->engine.ping_open = false;
+	if (k->engine.ping_for_watchdog)
+		notify_up_send(k, "WATCHDOG=1");
+	k->engine.ping_for_watchdog = false;
+}
+
+static void
+obey(struct keeper *k)
+{
+	static void (*const orders[LINK_TYPE_END])(struct keeper *k) = {
+		[LINK_READY] = on_ready, [LINK_SPAWN] = on_spawn, [LINK_SIGNAL] = on_signal, [LINK_ACK] = on_ack,
+		[LINK_RELABEL] = on_relabel, [LINK_ADOPT] = on_adopt, [LINK_READY_SEEN] = on_ready_seen,
+		[LINK_STATE] = on_state, [LINK_STATUS] = on_status, [LINK_STABLE] = notify_up_ready,
+		[LINK_STOPPING] = on_stopping, [LINK_EXIT] = on_exit_order, [LINK_PONG] = on_pong,
+	};
+
+	log_write(LOG_KEEPER, LOG_LEVEL_DEBUG, "engine: %s %llu", link_type_name(k->in.h.type),
+		  (unsigned long long)k->in.h.inc);
+	orders[k->in.h.type](k);
+}
+
+/* A link that has ended says that the engine has, or is of no use; SIGCHLD starts the next. */
+static void
+link_failed(struct keeper *k)
+{
+	if (errno == EPROTO)
+		engine_kill(k, "it sent what is no message");
+	else if (errno == ECONNRESET)
+		engine_kill(k, "it closed its link");
+	else
+		engine_kill(k, strerror(errno));
+	engine_close_link(k);
+}
+
+/* false: nothing more to read now. */
+static bool
+read_one(struct keeper *k)
+{
+	int got = link_recv(k->engine.link, &k->in, true);
+
+	if (got > 0)
+		obey(k);
+	else if (got < 0)
+		link_failed(k);
+	return got > 0 && k->engine.link >= 0 && !k->engine.doomed && !k->leaving;
+}
+
+void
+orders_read(struct keeper *k)
+{
+	int i = 0;
+
+	while (k->engine.link >= 0 && !k->engine.doomed && i++ < ORDERS_AT_ONCE)
+		if (!read_one(k))
+			break;
+	link_in_drop_fds(&k->in);
+}
+
+/* What a dead engine had still ordered is done: it may have told others so. */
+void
+orders_drain(struct keeper *k)
+{
+	k->engine.doomed = false;
+	while (k->engine.link >= 0 && !k->leaving && link_recv(k->engine.link, &k->in, true) > 0)
+		obey(k);
+	link_in_drop_fds(&k->in);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "keeper.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/*
+ * All signals are blocked and at their default, and read from a signalfd:
+ * children begin with nothing to undo but the mask, and no signal can end the keeper.  Also
+ * those that libc keeps to itself, hence the raw call.
+ */
+static int
+block_all(void)
+{
+	uint64_t all = UINT64_MAX;
+	int signo;
+
+	if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all)) < 0)
+		return -1;
+	for (signo = 1; signo < NSIG; signo++)
+		signal(signo, SIG_DFL);		/* KILL, STOP and libc's own refuse: they are at their default */
+	return 0;
+}
+
+int
+signals_open(struct keeper *k, struct err *err)
+{
+	sigset_t all;
+
+	if (block_all() < 0)
+		return err_set(err, errno, "block signals");
+	sigfillset(&all);
+	k->signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (k->signal_fd < 0 || watch(k, k->signal_fd, WATCH_SIGNALS) < 0)
+		return err_set(err, errno, "signalfd");
+	return 0;
+}
+
+/* The engine decides how; where there is none that answers, the keeper does. */
+static void
+ask_shutdown(struct keeper *k, int signo)
+{
+	k->stand_hurry = k->standing_alone;
+	k->shutdown_asked = true;
+	if (k->standing_alone)
+		last_stand_due(k);
+	else if (k->engine.quick_deaths >= CANNOT_STAY_UP)
+		last_stand_begin(k, 0);
+	else
+		tell_signal(k, signo);
+}
+
+/* What others call a wish to end (init systems, containers, power supplies) is one signal to the engine. */
+static void
+got(struct keeper *k, int signo)
+{
+	if (signo == SIGINT)
+		ask_shutdown(k, SIGINT);
+	else if (signo == SIGTERM || signo == SIGPWR || signo == SIGRTMIN + 3)
+		ask_shutdown(k, SIGTERM);
+	else if (signo == SIGHUP)
+		tell_signal(k, SIGHUP);
+	else if (signo != SIGCHLD && signo != SIGPIPE)
+		log_write(LOG_KEEPER, LOG_LEVEL_DEBUG, "signal %d (%s) means nothing to appctld", signo, strsignal(signo));
+}
+
+void
+signals_read(struct keeper *k)
+{
+	struct signalfd_siginfo si[16];
+	ssize_t n, i;
+
+	do {
+		n = read(k->signal_fd, si, sizeof(si));
+		for (i = 0; i < n / (ssize_t)sizeof(*si); i++)
+			got(k, (int)si[i].ssi_signo);
+	} while (n == (ssize_t)sizeof(si));
+	children_reap(k);
+}
