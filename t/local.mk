@@ -38,3 +38,8 @@ check-local: all $(check_PROGRAMS)
 	@test -n '$(PROVE)' || { echo 'prove is missing: install perl' >&2; exit 1; }
 	$(test_environment) $(PROVE) -j$(TEST_JOBS) -I$(srcdir)/t/lib $(PROVE_FLAGS) \
 		$(UNIT_TESTS) $(addprefix $(srcdir)/,$(PERL_TESTS))
+
+# An engine that does what a test tells it: the keeper starts it by this name.
+check_PROGRAMS += t/sys/appctl-engine
+t_sys_appctl_engine_SOURCES = t/sys/fake-engine.c
+t_sys_appctl_engine_LDADD = libsys.la libwire.la libbase.la
