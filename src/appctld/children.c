@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "keeper.h"
+#include "appctld/keeper.h"
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "sys/process.h"
 #include "sys/tree.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,7 +160,7 @@ static void
 signal_main(const struct kid *kid, int signo)
 {
 	if (kid->pid > 0 && !(kid->flags & (KID_EXITED | KID_FAILED)))
-		kill(kid->pid, signo);
+		process_signal(kid->pid, signo);
 }
 
 void
@@ -254,10 +254,11 @@ children_reap(struct keeper *k)
 	bool engine_is_gone = false;
 	int status, engine_status = 0;
 	struct kid *kid;
+	bool stopped;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
-		if (WIFSTOPPED(status)) {
+	while ((pid = process_reap(&status, &stopped)) > 0) {
+		if (stopped) {
 			if (pid == k->engine.pid)
 				engine_kill(k, "it was stopped by a signal");
 			continue;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "keeper.h"
+#include "appctld/keeper.h"
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "sys/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -208,7 +209,7 @@ engine_kill(struct keeper *k, const char *why)
 		return;
 	log_write(LOG_KEEPER, LOG_LEVEL_ERROR, "killing the engine (pid %d): %s", (int)k->engine.pid, why);
 	k->engine.doomed = true;
-	kill(k->engine.pid, SIGKILL);
+	process_signal(k->engine.pid, SIGKILL);
 }
 
 void

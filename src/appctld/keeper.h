@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "appctld/table.h"
 #include "base/err.h"
 #include "sys/cgroup.h"
 #include "sys/link_io.h"
 #include "sys/spawn.h"
-#include "table.h"
 
 #include <limits.h>
 #include <stdbool.h>

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "keeper.h"
+#include "appctld/keeper.h"
 
 #include "base/log.h"
+#include "sys/process.h"
 
-#include <inttypes.h>
 #include <signal.h>
-#include <sys/socket.h>
 
 /*
  * The keeper alone ends everything, for a shutdown while no engine can stay up:
@@ -160,6 +159,6 @@ void
 leave_due(struct keeper *k)
 {
 	if (k->engine.pid != 0)
-		kill(k->engine.pid, SIGKILL);
+		process_signal(k->engine.pid, SIGKILL);
 	k->done = true;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "keeper.h"
+#include "appctld/keeper.h"
 
 #include "base/crc32.h"
 #include "base/log.h"
+#include "sys/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -372,10 +373,8 @@ check(struct keeper *k)
 		*at++ = "-m";
 		*at++ = o->mode;
 	}
-	if (engine_find(&k->engine, &err) == 0) {
-		execv(k->engine.path, (char *const *)(uintptr_t)argv);
-		err_set(&err, errno, "%s", k->engine.path);
-	}
+	if (engine_find(&k->engine, &err) == 0)
+		program_become(k->engine.path, (char *const *)(uintptr_t)argv, &err);
 	fprintf(stderr, "appctld: %s\n", err.msg);
 	return EXIT_FAILED;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "keeper.h"
+#include "appctld/keeper.h"
 
 #include "base/log.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "table.h"
+#include "appctld/table.h"
 
 #include <stdlib.h>
 #include <string.h>

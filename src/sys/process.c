@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#include "sys/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+pid_t
+process_reap(int *status, bool *stopped)
+{
+	pid_t pid;
+
+	do {
+		pid = waitpid(-1, status, WNOHANG | WUNTRACED);
+	} while (pid < 0 && errno == EINTR);
+	*stopped = pid > 0 && WIFSTOPPED(*status);
+	return pid > 0 ? pid : 0;
+}
+
+int
+process_signal(pid_t pid, int signo)
+{
+	return kill(pid, signo);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* What a parent does with its children. */
+
+/*
+ * The next child that ended or (stopped: true) was stopped; reaps what ended.  Never waits.  Its pid, and
+ * status as of waitpid(2); 0: none now.
+ */
+pid_t process_reap(int *status, bool *stopped);
+/* A child that was not reaped yet is safe to be named by its pid. */
+int process_signal(pid_t pid, int signo);
