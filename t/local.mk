@@ -5,6 +5,7 @@ include $(srcdir)/t/sim/local.mk
 include $(srcdir)/t/fuzz/local.mk
 
 PERL_TESTS += \
+	t/cli/completion.t \
 	t/cli/library.t \
 	t/cli/usage.t \
 	t/sys/harness.t \
