@@ -137,8 +137,7 @@ buf_take(struct buf *b)
 	return text;
 }
 
-/* The length of the well-formed UTF-8 sequence at s (RFC 3629), 0 where there is none. */
-static size_t
+size_t
 utf8_len(const unsigned char *s)
 {
 	size_t i, n;

@@ -33,3 +33,5 @@ char *buf_take(struct buf *b);
 
 /* s as a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
 void buf_add_json(struct buf *b, const char *s);
+/* The length of the well-formed UTF-8 sequence at the NUL-terminated s (RFC 3629), 0 where there is none. */
+size_t utf8_len(const unsigned char *s);
