@@ -31,8 +31,9 @@ struct graph;			/* body in graph.c */
 
 /*
  * What defs[0..n) say.  The refs of the first model_n are indices into that same array.  The rest are
- * applications that are not, or no longer, in the model: they only come after what they require by
- * name (where that is there), so they can close no cycle.  NULL: no memory.
+ * applications that are not, or no longer, in the model: they only come after the barrier (unless they
+ * were protected) and after what they require by name (where that is there), so they can close no
+ * cycle.  NULL: no memory.
  */
 struct graph *graph_new(const struct app_def *const *defs, uint32_t model_n, uint32_t n);
 void graph_free(struct graph *g);
@@ -49,3 +50,10 @@ struct edges graph_succs(const struct graph *g, uint32_t vertex);
 int graph_order(const struct graph *g, uint32_t *order, uint32_t *rank);
 /* One cycle: its vertices in order, each before the next and the last before the first.  Returns their number, 0: none. */
 uint32_t graph_cycle(const struct graph *g, uint32_t *out);
+/*
+ * The same among the vertices that skip[] does not mark; marks those it returns, so that calling it
+ * until it returns 0 gives cycles that have no vertex in common, one for each knot.
+ */
+uint32_t graph_next_cycle(const struct graph *g, bool *skip, uint32_t *out);
+/* Room for graph_size() numbers, until the next call of any function with this graph. */
+uint32_t *graph_scratch(const struct graph *g);

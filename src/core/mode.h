@@ -17,6 +17,6 @@ struct want {
 
 /* Fills want[0..m->app_count) for that mode; NULL: no mode is set, everything is wanted. */
 void mode_wants(const struct model *m, const struct graph *g, const struct mode *mode, struct want *want);
-/* Adds one application, for that reason, and what it requires. */
+/* Adds one application, for that reason, and what it requires; stack has room for graph_size(). */
 void mode_pull(const struct graph *g, uint32_t app, enum why why, struct want *want, uint32_t *stack);
 const char *why_name(enum why why);

@@ -113,6 +113,7 @@ struct app_def {
 	enum log_type log;
 	const char *log_path;
 	bool is_protected;		/* named there, or needed by one that is */
+	bool named_protected;
 	bool in_role;			/* false: a background application, always wanted */
 	uint64_t run_hash;		/* of all keys that a running process would have to be restarted for */
 };
@@ -145,6 +146,14 @@ struct log_rule {
 	struct strings modules;		/* n == 0: all */
 };
 
+/* A user or group that the configuration names, once each, and where first. */
+struct name_use {
+	const char *name;		/* name or number as written */
+	bool is_group;
+	const char *path;		/* "applications.web.user" */
+	struct origin at;
+};
+
 struct model {
 	struct arena *arena;
 	struct app_def *apps;		/* in order of name */
@@ -160,6 +169,9 @@ struct model {
 	uint32_t access_count;
 	struct log_rule *log_rules;
 	uint32_t log_rule_count;
+	struct name_use *names;		/* that somebody has to look up, in no order */
+	uint32_t name_count;
+	const char *dir;		/* of the main file, with its slash; "" */
 	unsigned refs;			/* model_ref(), model_unref() */
 };
 
@@ -169,7 +181,13 @@ struct model {
  * copies what it keeps: the fragments may go when this returns.
  */
 struct model *model_build(const struct fragment *fragments, size_t n, struct problems *ps);
-/* A definition that came by request (Run) rather than from a file: a model of one application.  */
+/* The same for one who can ask at once whether a user or group is known: one that is not is a problem like others. */
+typedef bool name_is_known(void *arg, const char *name, bool is_group);
+struct model *model_build_asking(const struct fragment *fragments, size_t n, name_is_known *ask, void *arg, struct problems *ps);
+/*
+ * A definition that came by request (Run) rather than from a file: a model of one application, temporary
+ * unless it says otherwise.  What it refers to keeps its name and has no index.
+ */
 struct model *model_build_transient(const char *name, const struct item *definition, struct problems *ps);
 
 struct model *model_ref(struct model *m);

@@ -9,7 +9,7 @@
  * that one reading shows a user everything there is to mend.
  */
 struct problem {
-	struct origin at;
+	struct origin at;	/* its file is a copy: the problem outlives what it was found in */
 	char *path;		/* the key's path, "applications.web.restart", or "" */
 	char *message;		/* what is wrong */
 	char *hint;		/* what would be right; NULL: nothing to add */
