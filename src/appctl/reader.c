@@ -64,13 +64,11 @@ skip_plain(struct reader *r)
 	r->bad |= r->p == begin;
 }
 
-struct slice
-reader_value(struct reader *r)
+static bool
+take_value(struct reader *r, struct slice *value)
 {
-	struct slice value;
-
 	skip_space(r);
-	value.p = r->p;
+	value->p = r->p;
 	if (r->p < r->end && *r->p == '"') {
 		r->p++;
 		skip_string(r);
@@ -79,48 +77,29 @@ reader_value(struct reader *r)
 	} else {
 		skip_plain(r);
 	}
-	value.len = (size_t)(r->p - value.p);
-	return value;
+	value->len = (size_t)(r->p - value->p);
+	return !r->bad;
 }
 
 struct reader
-reader_enter(struct reader *r)
+reader_of(struct slice v)
 {
-	struct reader inner = { .p = r->p, .end = r->end, .bad = r->bad };
+	struct reader r = { .p = v.p, .end = v.p + v.len };
 
-	skip_space(&inner);
-	if (inner.p < inner.end && (*inner.p == '{' || *inner.p == '['))
-		inner.p++;
+	skip_space(&r);
+	if (r.p < r.end && (*r.p == '{' || *r.p == '['))
+		r.p++;
 	else
-		inner.bad = true;
-	return inner;
-}
-
-struct reader
-reader_of(struct slice text)
-{
-	struct reader r = { .p = text.p, .end = text.p + text.len };
-
-	return reader_enter(&r);
-}
-
-void
-reader_leave(struct reader *r, const struct reader *inner)
-{
-	r->p = inner->p;
-	r->bad |= inner->bad || !inner->done;
+		r.bad = true;
+	return r;
 }
 
 /* To the next member or element.  false: there is none. */
 static bool
 advance(struct reader *r, char closing)
 {
-	if (r->bad || r->done)
+	if (r->bad || skip_char(r, closing))
 		return false;
-	if (skip_char(r, closing)) {
-		r->done = true;
-		return false;
-	}
 	if (r->begun && !skip_char(r, ',')) {
 		r->bad = true;
 		return false;
@@ -130,7 +109,7 @@ advance(struct reader *r, char closing)
 }
 
 bool
-reader_member(struct reader *r, struct slice *name)
+reader_member(struct reader *r, struct slice *name, struct slice *value)
 {
 	if (!advance(r, '}'))
 		return false;
@@ -140,18 +119,20 @@ reader_member(struct reader *r, struct slice *name)
 	}
 	name->p = r->p;
 	skip_string(r);
+	if (r->bad)
+		return false;
 	name->len = (size_t)(r->p - name->p) - 1;
-	if (r->bad || !skip_char(r, ':')) {
+	if (!skip_char(r, ':')) {
 		r->bad = true;
 		return false;
 	}
-	return true;
+	return take_value(r, value);
 }
 
 bool
-reader_element(struct reader *r)
+reader_element(struct reader *r, struct slice *value)
 {
-	return advance(r, ']');
+	return advance(r, ']') && take_value(r, value);
 }
 
 bool
