@@ -67,7 +67,7 @@ struct engine {
 	struct effects effects;
 	struct arena *scratch;		/* of the strings in effects */
 	bool dirty, out_of_memory;
-	bool restored;			/* there was a saved state */
+	bool restored;			/* applications were saved: none is adopted by its name */
 	struct app **dirty_apps;	/* app_count entries */
 	uint32_t dirty_len;
 };

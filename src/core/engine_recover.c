@@ -30,7 +30,6 @@ engine_save(const struct engine *e, struct engine_saved *out)
 void
 engine_restore(struct engine *e, const struct engine_saved *s)
 {
-	e->restored = true;
 	e->next_inc = s->next_inc ? s->next_inc : 1;
 	e->next_seq = s->next_seq ? s->next_seq : 1;
 	snprintf(e->mode, sizeof(e->mode), "%.*s", NAME_MAX_LEN, s->mode);
@@ -142,6 +141,7 @@ engine_restore_app(struct engine *e, const struct app_saved *s)
 {
 	struct app *a = is_plausible(s) ? app_to_restore(e, s) : NULL;
 
+	e->restored = true;
 	if (a == NULL || (a->state == APP_LOAD_ONLY && s->inc[CHILD_MAIN] != 0 && engine_stand_in(a) < 0))
 		return -1;
 	/* Whether it has a command is for the definition to say. */

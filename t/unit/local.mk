@@ -33,4 +33,18 @@ UNIT_TESTS += t/unit/state
 t_unit_state_SOURCES = t/unit/state.c
 t_unit_state_CPPFLAGS = $(unit_cppflags)
 t_unit_state_LDADD = $(unit_libs)
+UNIT_TESTS += t/unit/app
+t_unit_app_SOURCES = t/unit/app.c
+t_unit_app_CPPFLAGS = $(unit_cppflags)
+t_unit_app_LDADD = $(unit_libs)
+
+UNIT_TESTS += t/unit/event
+t_unit_event_SOURCES = t/unit/event.c
+t_unit_event_CPPFLAGS = $(unit_cppflags)
+t_unit_event_LDADD = $(unit_libs)
+
+UNIT_TESTS += t/unit/restart
+t_unit_restart_SOURCES = t/unit/restart.c
+t_unit_restart_CPPFLAGS = $(unit_cppflags)
+t_unit_restart_LDADD = $(unit_libs)
 endif
