@@ -204,12 +204,13 @@ adopt_by_name(struct engine *e, const char *name, uint64_t inc, pid_t pid)
 	a->pid = pid;
 	a->has_run = true;
 	a->run_hash = a->def->run_hash;
-	a->announced = true;
-	a->up_since_ms = e->now.mono_ms;
+	/* What else it may have been given, by a definition of its own or an adopted process, is not known. */
+	a->adopted = a->def->type == APP_FORKING;
 	if (u64map_put(&e->by_inc, inc, a) < 0)
 		e->out_of_memory = true;
-	engine_set_state(e, a, APP_RUNNING, REASON_RESTART);
-	engine_emit_event(e, (struct event){ .category = EVENT_APP_RUNNING, .app = a->name, .pid = pid });
+	engine_set_state(e, a, APP_STARTING, REASON_RESTART);
+	if (a->def->type != APP_ONESHOT)
+		engine_feed(e, a, IN_SPAWNED);
 	return true;
 }
 

@@ -410,12 +410,38 @@ settle_step(struct world *w)
 	}
 }
 
+/* The state is refused: what a new engine has is the files, the keeper's table and numbers that were not used yet. */
+static void
+lose_state(struct world *w)
+{
+	size_t i;
+
+	trace(w, "the state is lost");
+	w->saved_app_count = 0;
+	while (w->saved_transient_count > 0)
+		model_unref(w->saved_transients[--w->saved_transient_count]);
+	w->last_seq += 1000;
+	w->saved = (struct engine_saved){ .next_inc = w->last_inc + 1, .next_seq = w->last_seq + 1 };
+	snprintf(w->saved.mode, sizeof(w->saved.mode), "%s", w->saved_model->default_mode ? w->saved_model->default_mode : "");
+	w->told_count = 0;
+	memset(w->told, 0, sizeof(w->told));
+	for (i = 0; i < w->kid_count; i++)
+		if (w->kids[i].kind == CHILD_MAIN && (w->kids[i].alive || w->kids[i].exited))
+			told_of(w, w->kids[i].name)->started = true;
+}
+
 static void
 recover(struct world *w)
 {
 	struct err err;
 	size_t i;
 
+	if (!w->calm && !w->saved.shutting_down && dice_chance(&w->dice, 5))
+		lose_state(w);
+	/* That a spawn failed is said once: the keeper keeps nothing of it. */
+	for (i = w->kid_count; i > 0; i--)
+		if (!w->kids[i - 1].alive && !w->kids[i - 1].exited)
+			w->kids[i - 1] = w->kids[--w->kid_count];
 	w->engine = engine_new(model_ref(w->saved_model), "sim", dice_roll(&w->dice, 1u << 30) + 1);
 	engine_at(w->engine, w->now);
 	engine_restore(w->engine, &w->saved);
@@ -431,10 +457,6 @@ recover(struct world *w)
 		if (w->kids[i].alive || w->kids[i].exited)
 			engine_found_child(w->engine, w->kids[i].name, w->kids[i].kind, w->kids[i].inc, w->kids[i].pid);
 	}
-	/* A failed spawn that was not told is told as such after the table. */
-	for (i = 0; i < w->kid_count; i++)
-		if (!w->kids[i].alive && !w->kids[i].exited)
-			engine_found_child(w->engine, w->kids[i].name, w->kids[i].kind, w->kids[i].inc, 0);
 	w->engine_is_new = true;
 	engine_resume(w->engine, w->last_inc);
 	settle_step(w);
@@ -785,8 +807,9 @@ world_settle(struct world *w)
 		recover(w);
 	/* An infinite patience with a stubborn child would be just that. */
 	for (i = 0; i < w->kid_count; i++) {
-		if (w->kids[i].dies_at_ms == 0 && w->engine != NULL && engine_find(w->engine, w->kids[i].name) != NULL &&
-		    engine_find(w->engine, w->kids[i].name)->state == APP_STOPPING) {
+		const struct app *a = w->engine ? engine_find(w->engine, w->kids[i].name) : NULL;
+
+		if (w->kids[i].dies_at_ms == 0 && a != NULL && (a->state == APP_STOPPING || a->def->type == APP_ONESHOT)) {
 			w->kids[i].dies_at_ms = w->now.mono_ms + 1;
 			w->kids[i].status = SIGTERM;
 		}
