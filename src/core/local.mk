@@ -29,3 +29,4 @@ libcore_la_SOURCES = \
 	src/core/settings.c \
 	src/core/signals.c \
 	src/core/value.c src/core/value.h src/core/value_as.c src/core/value_ref.c
+libcore_la_LIBADD = -lm
