@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 uint32_t
@@ -148,7 +149,7 @@ struct model *
 dice_model(struct dice *d, uint32_t max_apps)
 {
 	struct arena *a = arena_new();
-	struct model *m = arena_alloc(a, sizeof(*m));
+	struct model *m = calloc(1, sizeof(*m));
 	uint32_t i, guarded = dice_chance(d, 30) ? dice_roll(d, 3) : 0;
 
 	m->arena = a;

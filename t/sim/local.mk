@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
 # The engine in a simulated world.  SIM_RUNS seeds in make check; t/sim/sim -r 100000 for a night.
 UNIT_TESTS += t/sim/sim
-t_sim_sim_SOURCES = t/sim/sim.c t/sim/dice.c t/sim/world.c t/sim/world.h
+t_sim_sim_SOURCES = t/sim/sim.c t/sim/dice.c t/sim/keeper.c t/sim/promises.c t/sim/requests.c t/sim/world.c t/sim/world.h
 t_sim_sim_LDADD = libcore.la libbase.la

@@ -2,166 +2,9 @@
 #include "world.h"
 
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void
-fail(struct world *w, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (w->failure[0])
-		return;
-	va_start(ap, fmt);
-	vsnprintf(w->failure, sizeof(w->failure), fmt, ap);
-	va_end(ap);
-}
-
-static void
-trace(struct world *w, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!w->trace)
-		return;
-	printf("# %8lld ", (long long)w->now.mono_ms);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
-}
-
-/* ---- the keeper ---- */
-
-static struct kid *
-find_kid(struct world *w, uint64_t inc)
-{
-	size_t i;
-
-	for (i = 0; i < w->kid_count; i++)
-		if (w->kids[i].inc == inc)
-			return &w->kids[i];
-	return NULL;
-}
-
-static struct kid *
-live_main(struct world *w, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < w->kid_count; i++)
-		if (w->kids[i].kind == CHILD_MAIN && strcmp(w->kids[i].name, name) == 0 && (w->kids[i].alive || w->kids[i].tree))
-			return &w->kids[i];
-	return NULL;
-}
-
-static void
-roll_fate(struct world *w, struct kid *k, const struct app *a)
-{
-	struct dice *d = &w->dice;
-	int64_t now = w->now.mono_ms;
-
-	k->stubborn = !w->calm && dice_chance(d, 10);
-	k->undying = !w->calm && dice_chance(d, 1);
-	k->ready_at_ms = dice_chance(d, 90) || w->calm ? now + 1 + dice_roll(d, 500) : 0;
-	if (k->kind != CHILD_MAIN || a->def->type == APP_ONESHOT || (a->def->type == APP_FORKING))
-		k->dies_at_ms = now + 1 + dice_roll(d, 800);
-	else if (!w->calm && dice_chance(d, 40))
-		k->dies_at_ms = now + 1 + dice_roll(d, 6000);
-	k->status = w->calm || dice_chance(d, 60) ? 0 : dice_chance(d, 50) ? 1 << 8 : SIGSEGV;
-	k->tree = false;
-}
-
-/* Where the order goes wrong, the keeper answers at once. */
-static void
-keeper_spawn(struct world *w, const struct effect *ef)
-{
-	struct kid *k;
-
-	if (ef->inc <= w->last_inc) {
-		fail(w, "%s: incarnation %llu was ordered twice", ef->app->name, (unsigned long long)ef->inc);
-		return;
-	}
-	w->last_inc = ef->inc;
-	if (ef->kind == CHILD_MAIN && live_main(w, ef->app->name) != NULL)
-		fail(w, "%s was started while it was still there", ef->app->name);
-	if (w->kid_count == w->kid_cap) {
-		w->kid_cap = w->kid_cap ? w->kid_cap * 2 : 64;
-		w->kids = realloc(w->kids, w->kid_cap * sizeof(*w->kids));
-	}
-	k = &w->kids[w->kid_count++];
-	*k = (struct kid){ .inc = ef->inc, .kind = ef->kind, .alive = true };
-	memcpy(k->name, ef->app->name, sizeof(k->name));
-	if (!w->calm && dice_chance(&w->dice, 4)) {
-		trace(w, "%llu cannot be spawned", (unsigned long long)ef->inc);
-		k->alive = false;		/* SPAWN_FAILED will be told */
-		return;
-	}
-	k->pid = w->next_pid++;
-	roll_fate(w, k, ef->app);
-}
-
-/* A stop command that ended well has told the main process. */
-static void
-stop_command_worked(struct world *w, const struct kid *k)
-{
-	struct kid *m = k->kind == CHILD_STOP ? live_main(w, k->name) : NULL;
-
-	if (m != NULL && m->alive && !m->stubborn && !m->undying) {
-		m->dies_at_ms = w->now.mono_ms + 1;
-		m->status = SIGTERM;
-	}
-}
-
-static void
-kid_exits(struct world *w, struct kid *k, int status)
-{
-	if (status == 0)
-		stop_command_worked(w, k);
-	k->alive = false;
-	k->exited = true;
-	k->told = false;
-	k->status = status;
-	k->tree = !w->calm && k->kind == CHILD_MAIN && dice_chance(&w->dice, 15);
-	trace(w, "%s/%d (%llu) ends with %d%s", k->name, k->kind, (unsigned long long)k->inc, status, k->tree ? ", tree left" : "");
-}
-
-static void
-keeper_signal(struct world *w, const struct effect *ef)
-{
-	struct kid *k = find_kid(w, ef->inc);
-
-	if (k == NULL || (ef->step != 0 && ef->step <= k->last_step))
-		return;
-	if (ef->step != 0)
-		k->last_step = ef->step;
-	if (ef->whole_tree && (ef->signo == SIGKILL || !k->stubborn))
-		k->tree = false;
-	if (k->undying && ef->signo == SIGKILL)
-		k->outlived_kill = true;
-	if (!k->alive || k->undying)
-		return;
-	if (ef->signo == SIGKILL || (!k->stubborn && ef->signo == SIGTERM))
-		k->dies_at_ms = w->now.mono_ms + (ef->signo == SIGKILL ? 0 : dice_roll(&w->dice, 300)), k->status = ef->signo;
-}
-
-static void
-keeper_ack(struct world *w, uint64_t inc)
-{
-	struct kid *k = find_kid(w, inc);
-
-	if (k == NULL)
-		return;
-	if (k->alive)
-		fail(w, "%s: the end of %llu was acknowledged before it came", k->name, (unsigned long long)inc);
-	if (k->tree)
-		fail(w, "%s: descendants of %llu were left alone", k->name, (unsigned long long)inc);
-	*k = w->kids[--w->kid_count];
-}
-
-/* ---- what the engine has saved, and what is published ---- */
 
 static void
 save_app(struct world *w, const struct app *a)
@@ -199,7 +42,7 @@ forget_app(struct world *w, const char *name)
 	}
 }
 
-static struct app_saved *
+struct app_saved *
 saved_app(struct world *w, const char *name)
 {
 	size_t i;
@@ -210,41 +53,13 @@ saved_app(struct world *w, const char *name)
 	return NULL;
 }
 
-static struct told *
-told_of(struct world *w, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < w->told_count; i++)
-		if (strcmp(w->told[i].name, name) == 0)
-			return &w->told[i];
-	if (w->told_count == sizeof(w->told) / sizeof(w->told[0]))
-		abort();
-	snprintf(w->told[w->told_count].name, sizeof(w->told[0].name), "%s", name);
-	return &w->told[w->told_count++];
-}
-
-/* Each beginning has one end, and nothing ends that did not begin. */
-static void
-check_pairs(struct world *w, const struct event *ev)
-{
-	struct told *t = told_of(w, ev->app);
-	bool *open = ev->category == EVENT_APP_STARTING || ev->category == EVENT_APP_EXITED ? &t->started : &t->running;
-	bool begins = ev->category == EVENT_APP_STARTING || ev->category == EVENT_APP_RUNNING;
-
-	if (*open == begins)
-		fail(w, "event %llu: %s of %s %s", (unsigned long long)ev->seq, event_category_name(ev->category), ev->app,
-		     begins ? "while the last one is still open" : "that was not open");
-	*open = begins;
-}
-
 static void
 publish(struct world *w, const struct event *ev)
 {
-	trace(w, "event %llu %s %s %s", (unsigned long long)ev->seq, event_category_name(ev->category), ev->app ? ev->app : "",
+	world_trace(w, "event %llu %s %s %s", (unsigned long long)ev->seq, event_category_name(ev->category), ev->app ? ev->app : "",
 	      reason_name(ev->reason));
 	if (ev->seq != w->last_seq + 1)
-		fail(w, "event %llu follows event %llu", (unsigned long long)ev->seq, (unsigned long long)w->last_seq);
+		world_fail(w, "event %llu follows event %llu", (unsigned long long)ev->seq, (unsigned long long)w->last_seq);
 	w->last_seq = ev->seq;
 	if (ev->category == EVENT_APP_STARTING || ev->category == EVENT_APP_EXITED || ev->category == EVENT_APP_RUNNING ||
 	    ev->category == EVENT_APP_STOPPED)
@@ -253,80 +68,16 @@ publish(struct world *w, const struct event *ev)
 		w->shutdown_at_ms = w->now.mono_ms;
 }
 
-/* ---- the promises ---- */
-
-/* The slow and obvious reading of "starts only when all it must wait for is running". */
-static void
-check_may_start(struct world *w, const struct app *a)
-{
-	const struct graph *g = engine_graph(w->engine);
-	struct edges preds = graph_preds(g, a->vertex);
-	const struct app *p;
-	uint32_t i;
-
-	for (i = 0; i < preds.n; i++) {
-		if (preds.v[i].other == graph_barrier(g))
-			continue;
-		p = engine_app(w->engine, preds.v[i].other);
-		if (p->state == APP_LOAD_ONLY || app_is_up(p))
-			continue;
-		if (preds.v[i].kind == EDGE_REQUIRES || (p->wanted && p->state != APP_COMPLETED))
-			fail(w, "%s was started although %s is %s", a->name, p->name, app_state_name(p->state));
-	}
-	for (i = 0; !a->def->is_protected && i < engine_app_count(w->engine); i++) {
-		p = engine_app(w->engine, i);
-		if (p->next_def != NULL && p->next_def->is_protected && p->wanted && p->state != APP_LOAD_ONLY &&
-		    p->state != APP_COMPLETED && !app_is_up(p))
-			fail(w, "%s was started before protected %s was up (%s)", a->name, p->name, app_state_name(p->state));
-	}
-}
-
-static void
-check_may_stop(struct world *w, const struct app *a)
-{
-	const struct graph *g = engine_graph(w->engine);
-	struct edges succs = graph_succs(g, a->vertex);
-	const struct app *s;
-	uint32_t i;
-
-	for (i = 0; i < succs.n; i++) {
-		if (succs.v[i].other == graph_barrier(g))
-			continue;
-		s = engine_app(w->engine, succs.v[i].other);
-		if (!app_at_rest(s) && (!s->wanted || s->restart_asked))
-			fail(w, "%s was told to stop although %s, which is going down too, is %s", a->name, s->name,
-			     app_state_name(s->state));
-	}
-}
-
-/* At a first signal, the state has not yet moved on: the effects of one call are looked at together. */
-static void
-check_effect(struct world *w, const struct effect *ef)
-{
-	const struct app *a;
-
-	if (ef->type == EFFECT_SPAWN && ef->kind == CHILD_MAIN && ef->inc == ef->app->inc[CHILD_MAIN] && !w->engine_is_new)
-		check_may_start(w, ef->app);
-	if (ef->type != EFFECT_EVENT || ef->event.category != EVENT_APP_STOPPING || w->hurried ||
-	    (w->shutdown_at_ms != 0 && w->now.mono_ms >= w->shutdown_at_ms + SHUTDOWN_LIMIT_MS))
-		return;
-	a = engine_find(w->engine, ef->event.app);
-	if (a != NULL && a->asked && a->state == APP_STOPPING)
-		check_may_stop(w, a);
-}
-
-/* ---- the shell around the engine ---- */
-
 static void
 carry_out(struct world *w, const struct effect *ef)
 {
 	switch (ef->type) {
 	case EFFECT_SPAWN:
-		trace(w, "spawn %s/%d as %llu", ef->app->name, ef->kind, (unsigned long long)ef->inc);
+		world_trace(w, "spawn %s/%d as %llu", ef->app->name, ef->kind, (unsigned long long)ef->inc);
 		keeper_spawn(w, ef);
 		break;
 	case EFFECT_SIGNAL:
-		trace(w, "signal %d to %llu%s", ef->signo, (unsigned long long)ef->inc, ef->whole_tree ? " and its tree" : "");
+		world_trace(w, "signal %d to %llu%s", ef->signo, (unsigned long long)ef->inc, ef->whole_tree ? " and its tree" : "");
 		keeper_signal(w, ef);
 		break;
 	case EFFECT_ACK:
@@ -360,8 +111,8 @@ carry_out(struct world *w, const struct effect *ef)
 static void engine_dies(struct world *w);
 
 /* Saves, commits, carries out; on the way the engine may die, before the commit or after any effect. */
-static void
-settle_step(struct world *w)
+void
+world_settle_step(struct world *w)
 {
 	struct effects *ef = engine_effects(w->engine);
 	bool dies = !w->calm && dice_chance(&w->dice, 3);
@@ -405,7 +156,7 @@ settle_step(struct world *w)
 		w->pidfile_of = 0;
 		if (a != NULL) {
 			engine_pidfile(w->engine, a, w->calm || dice_chance(&w->dice, 85) ? w->next_pid++ : 0);
-			settle_step(w);
+			world_settle_step(w);
 		}
 	}
 }
@@ -416,7 +167,7 @@ lose_state(struct world *w)
 {
 	size_t i;
 
-	trace(w, "the state is lost");
+	world_trace(w, "the state is lost");
 	w->saved_app_count = 0;
 	while (w->saved_transient_count > 0)
 		model_unref(w->saved_transients[--w->saved_transient_count]);
@@ -447,10 +198,10 @@ recover(struct world *w)
 	engine_restore(w->engine, &w->saved);
 	for (i = 0; i < w->saved_transient_count; i++)
 		if (engine_restore_transient(w->engine, model_ref(w->saved_transients[i]), &err) < 0)
-			fail(w, "recovery: %s", err.msg);
+			world_fail(w, "recovery: %s", err.msg);
 	for (i = 0; i < w->saved_app_count; i++)
 		if (engine_restore_app(w->engine, &w->saved_apps[i]) < 0)
-			fail(w, "recovery: %s was refused", w->saved_apps[i].name);
+			world_fail(w, "recovery: %s was refused", w->saved_apps[i].name);
 	for (i = 0; i < w->kid_count; i++) {
 		/* The table tells who is alive; ends are told after it, each for itself. */
 		w->kids[i].told = w->kids[i].alive;
@@ -459,13 +210,13 @@ recover(struct world *w)
 	}
 	w->engine_is_new = true;
 	engine_resume(w->engine, w->last_inc);
-	settle_step(w);
+	world_settle_step(w);
 }
 
 static void
 engine_dies(struct world *w)
 {
-	trace(w, "the engine dies");
+	world_trace(w, "the engine dies");
 	w->deaths++;
 	w->pidfile_of = 0;
 	engine_free(w->engine);
@@ -480,19 +231,9 @@ engine_dies(struct world *w)
 		if ((w)->engine != NULL) { \
 			engine_at((w)->engine, (w)->now); \
 			call; \
-			settle_step(w); \
+			world_settle_step(w); \
 		} \
 	} while (0)
-
-/* ---- what happens ---- */
-
-static struct app *
-any_app(struct world *w)
-{
-	uint32_t n = engine_app_count(w->engine);
-
-	return n ? engine_app(w->engine, dice_roll(&w->dice, n)) : NULL;
-}
 
 /* One piece of news from the keeper, if there is any.  true: there was. */
 static bool
@@ -615,90 +356,6 @@ time_passes(struct world *w)
 	return true;
 }
 
-static void
-run_transient(struct world *w)
-{
-	struct model *m = dice_transient(&w->dice, w->run_number++ % 50);
-	struct err err;
-
-	if (w->saved_transient_count == 60) {
-		model_unref(m);
-		return;
-	}
-	if (engine_run(w->engine, model_ref(m), &err) == NULL) {
-		model_unref(m);
-		model_unref(m);
-		return;
-	}
-	/* The shell saves the definition in the same commit. */
-	w->saved_transients[w->saved_transient_count++] = m;
-	settle_step(w);
-}
-
-static void
-somebody_asks(struct world *w)
-{
-	struct err err = { 0 };
-	struct app *a = any_app(w);
-	char mode[8];
-
-	engine_at(w->engine, w->now);
-	if (a == NULL)
-		return;
-	switch (dice_roll(&w->dice, 12)) {
-	case 0:
-	case 1:
-		snprintf(mode, sizeof(mode), "m%u", dice_roll(&w->dice, 3));
-		trace(w, "asked: mode %s", mode);
-		engine_set_mode(w->engine, mode, &err);
-		break;
-	case 2:
-		trace(w, "asked: start %s", a->name);
-		engine_start(w->engine, a, &err);
-		break;
-	case 3:
-	case 4:
-		trace(w, "asked: stop %s", a->name);
-		engine_stop(w->engine, a, dice_chance(&w->dice, 60), &err);
-		break;
-	case 5:
-		trace(w, "asked: restart %s", a->name);
-		engine_restart(w->engine, a, &err);
-		break;
-	case 6: {
-		struct model *m = dice_model(&w->dice, 8);
-
-		trace(w, "asked: reload with %u applications", m->app_count);
-		if (engine_reload(w->engine, m, &err) < 0)
-			model_unref(m);
-		break;
-	}
-	case 7:
-		trace(w, "asked: run");
-		run_transient(w);
-		return;
-	case 8:
-		engine_await(w->engine, dice_chance(&w->dice, 50), ++w->token,
-			     dice_chance(&w->dice, 50) ? w->now.mono_ms + dice_roll(&w->dice, 3000) : 0, &err);
-		break;
-	case 9:
-		engine_await_app(w->engine, a, dice_chance(&w->dice, 50), ++w->token,
-				 dice_chance(&w->dice, 50) ? w->now.mono_ms + dice_roll(&w->dice, 3000) : 0, &err);
-		break;
-	case 10:
-		engine_kill(w->engine, a, dice_chance(&w->dice, 50) ? SIGKILL : SIGTERM, &err);
-		break;
-	default:
-		if (!dice_chance(&w->dice, 2))
-			break;
-		trace(w, "asked: shutdown");
-		w->hurried = dice_chance(&w->dice, 20);
-		engine_shutdown(w->engine, 0, REASON_OPERATOR, w->hurried);
-		break;
-	}
-	settle_step(w);
-}
-
 void
 world_begin(struct world *w, uint64_t seed, bool tracing)
 {
@@ -713,29 +370,8 @@ world_begin(struct world *w, uint64_t seed, bool tracing)
 	engine_boot(w->engine, NULL, &err);
 	/* A first engine that dies before its first commit leaves nothing: the next one boots. */
 	w->calm = true;
-	settle_step(w);
+	world_settle_step(w);
 	w->calm = false;
-}
-
-/* Which application is started or stopped out of turn shows at the effect; this holds at all times. */
-static void
-check_always(struct world *w)
-{
-	const struct app_saved *s;
-	struct app *a;
-	uint32_t i;
-
-	for (i = 0; w->engine != NULL && i < engine_app_count(w->engine); i++) {
-		a = engine_app(w->engine, i);
-		s = saved_app(w, a->name);
-		if (s != NULL && s->state != a->state)
-			fail(w, "%s is %s but was saved as %s", a->name, app_state_name(a->state), app_state_name(s->state));
-		if ((a->state == APP_STARTING || a->state == APP_RUNNING || a->state == APP_STOPPING) != (a->inc[CHILD_MAIN] != 0))
-			fail(w, "%s is %s with incarnation %llu", a->name, app_state_name(a->state),
-			     (unsigned long long)a->inc[CHILD_MAIN]);
-		if (a->announced && a->state != APP_RUNNING && a->state != APP_STOPPING)
-			fail(w, "%s is %s and its app_running is still open", a->name, app_state_name(a->state));
-	}
 }
 
 void
@@ -755,45 +391,6 @@ world_step(struct world *w)
 	else if (!tell_news(w))
 		time_passes(w);
 	check_always(w);
-}
-
-/* What must hold when nothing is going to happen any more. */
-static void
-check_settled(struct world *w)
-{
-	size_t i, n = engine_outstanding(w->engine, NULL);
-	struct app *a;
-
-	for (i = 0; i < engine_app_count(w->engine); i++) {
-		a = engine_app(w->engine, (uint32_t)i);
-		if (!a->wanted && !app_at_rest(a))
-			fail(w, "settled, but %s is not wanted and %s", a->name, app_state_name(a->state));
-		if (a->wanted && (a->state == APP_STOPPED || a->state == APP_STARTING || a->state == APP_BACKOFF))
-			fail(w, "settled, but %s is wanted and %s", a->name, app_state_name(a->state));
-		if (a->wanted && a->state == APP_WAITING && a->standing != STANDING_BAD)
-			fail(w, "settled, but %s waits for %s, which is not bad", a->name,
-			     engine_waits_for(w->engine, a) ? engine_waits_for(w->engine, a)->name : "nothing");
-	}
-	if (n > 0 && engine_mode_state(w->engine) == MODE_STABLE)
-		fail(w, "the mode is called stable with %zu outstanding", n);
-	if (n == 0 && engine_mode_state(w->engine) != MODE_STABLE)
-		fail(w, "the mode is not called stable with nothing outstanding");
-	for (i = 0; i < w->kid_count; i++) {
-		if (w->kids[i].exited)
-			fail(w, "the end of %s (%llu) is never acknowledged", w->kids[i].name, (unsigned long long)w->kids[i].inc);
-		if (w->kids[i].kind == CHILD_MAIN && engine_find(w->engine, w->kids[i].name) == NULL)
-			fail(w, "%s runs and nobody knows it", w->kids[i].name);
-	}
-}
-
-static void
-check_exited(struct world *w)
-{
-	size_t i;
-
-	for (i = 0; i < w->kid_count; i++)
-		if (w->kids[i].kind == CHILD_MAIN && w->kids[i].alive && !w->kids[i].outlived_kill)
-			fail(w, "the engine asked to exit while %s was there", w->kids[i].name);
 }
 
 void
@@ -821,29 +418,9 @@ world_settle(struct world *w)
 	if (w->exited)
 		check_exited(w);
 	else if (patience == 0)
-		fail(w, "it never comes to rest");
+		world_fail(w, "it never comes to rest");
 	else
 		check_settled(w);
-}
-
-static void
-trace_apps(struct world *w)
-{
-	static const char *const standings[] = { "good", "pending", "bad" };
-	struct edges preds;
-	struct app *a;
-	uint32_t i, j;
-
-	for (i = 0; w->trace && w->engine != NULL && i < engine_app_count(w->engine); i++) {
-		a = engine_app(w->engine, i);
-		printf("#   %s type %d restart %d%s%s wish %d %s, %s, up %d holds %d, after", a->name, a->def->type, a->def->restart,
-		       a->def->is_protected ? " protected" : "", a->wanted ? " wanted" : "", a->wish, app_state_name(a->state),
-		       standings[a->standing], a->up, a->holds);
-		preds = graph_preds(engine_graph(w->engine), i);
-		for (j = 0; j < preds.n; j++)
-			printf(" %u(%d)", preds.v[j].other, preds.v[j].kind);
-		putchar('\n');
-	}
 }
 
 void

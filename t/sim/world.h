@@ -72,6 +72,31 @@ struct world {
 	bool trace;
 };
 
+/* keeper.c */
+struct kid *find_kid(struct world *w, uint64_t inc);
+struct kid *live_main(struct world *w, const char *name);
+void kid_exits(struct world *w, struct kid *k, int status);
+void keeper_spawn(struct world *w, const struct effect *ef);
+void keeper_signal(struct world *w, const struct effect *ef);
+void keeper_ack(struct world *w, uint64_t inc);
+
+/* promises.c: the first one that is broken is kept. */
+void world_fail(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void world_trace(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+struct told *told_of(struct world *w, const char *name);
+void check_pairs(struct world *w, const struct event *ev);
+void check_effect(struct world *w, const struct effect *ef);
+void check_always(struct world *w);
+void check_settled(struct world *w);
+void check_exited(struct world *w);
+void trace_apps(struct world *w);
+
+/* requests.c */
+void somebody_asks(struct world *w);
+
+/* world.c: saves, commits and carries out what a call to the engine led to. */
+void world_settle_step(struct world *w);
+struct app_saved *saved_app(struct world *w, const char *name);
 void world_begin(struct world *w, uint64_t seed, bool trace);
 void world_step(struct world *w);
 /* No more faults and requests: lets time pass until nothing happens any more, then checks that all is as it should be. */
