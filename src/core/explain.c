@@ -188,6 +188,8 @@ say_waiting(const struct engine *e, const struct app *a, struct buf *out)
 		buf_adds(out, "about to be started");
 	else if (is_barrier(e, b))
 		buf_adds(out, "waits until the protected applications are up");
+	else if (b->wish == WISH_DOWN && b->state == APP_STOPPED)
+		buf_printf(out, "waits for %s, which was stopped by an operator", b->name);
 	else
 		buf_printf(out, "waits for %s, which is %s%s", b->name, app_state_name(b->state),
 			   kind_between(e, b, a) == EDGE_REQUIRES ? "" : " and is ordered before it");

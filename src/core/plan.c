@@ -351,6 +351,12 @@ take_text(struct planning *p)
 	return text;
 }
 
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 /* The most that can come before a step: its neighbours, and what stands at the barrier. */
 static size_t
 neighbours(const struct planning *p, uint32_t v, bool stopping)
@@ -380,6 +386,7 @@ tell_step(struct planning *p, uint32_t v, struct plan_step *out)
 		say_wanted(p, v);
 		collect_preds(p, &c, v);
 	}
+	qsort(c.v, c.n, sizeof(*c.v), by_name);
 	out->after = (struct strings){ c.v, c.n };
 	out->why = take_text(p);
 	return out->why ? 0 : -1;

@@ -47,4 +47,16 @@ UNIT_TESTS += t/unit/restart
 t_unit_restart_SOURCES = t/unit/restart.c
 t_unit_restart_CPPFLAGS = $(unit_cppflags)
 t_unit_restart_LDADD = $(unit_libs)
+
+# Tests of what reads an engine write its configuration as text.
+configured = t/unit/configured.c t/unit/configured.h
+configured_libs = libconf.la $(unit_libs) -lm
+
+UNIT_TESTS += t/unit/explain t/unit/plan
+t_unit_explain_SOURCES = t/unit/explain.c $(configured)
+t_unit_explain_CPPFLAGS = $(unit_cppflags)
+t_unit_explain_LDADD = $(configured_libs)
+t_unit_plan_SOURCES = t/unit/plan.c $(configured)
+t_unit_plan_CPPFLAGS = $(unit_cppflags)
+t_unit_plan_LDADD = $(configured_libs)
 endif
