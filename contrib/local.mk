@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+include $(srcdir)/contrib/completion/local.mk
 EXTRA_DIST += \
 	contrib/demo/appctld.conf \
 	contrib/demo/conf.d/50-visitor.conf \

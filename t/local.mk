@@ -6,6 +6,7 @@ include $(srcdir)/t/fuzz/local.mk
 include $(srcdir)/t/conf/local.mk
 
 PERL_TESTS += \
+	t/cli/completion.t \
 	t/cli/library.t \
 	t/cli/usage.t \
 	t/sys/harness.t \

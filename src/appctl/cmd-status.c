@@ -129,21 +129,25 @@ field_of(struct slice name)
 	return i;
 }
 
-/* false: it is no application. */
+/* Takes the application that stands there.  false: it is none. */
 static bool
-read_fields(struct slice app, struct slice *f)
+read_fields(struct reader *r, struct slice *f, struct slice *whole)
 {
-	struct reader r = reader_of(app);
+	struct reader app = reader_enter(r);
 	struct slice name, value;
 	enum field i;
 
 	memset(f, 0, F_COUNT * sizeof(*f));
-	while (reader_member(&r, &name, &value)) {
+	whole->p = r->p;
+	while (reader_member(&app, &name)) {
 		i = field_of(name);
+		value = reader_value(&app);
 		if (i < F_COUNT && !slice_is(value, "null"))
 			f[i] = value;
 	}
-	return !r.bad && f[F_NAME].len > 0 && f[F_STATE].len > 0;
+	reader_leave(r, &app);
+	whole->len = (size_t)(r->p - whole->p);
+	return !r->bad && f[F_NAME].len > 0 && f[F_STATE].len > 0;
 }
 
 static bool
@@ -191,13 +195,13 @@ set_note(struct table_line *line, struct slice app, struct row *row)
 }
 
 static bool
-add_row(struct table *t, struct slice app, struct row *row)
+add_row(struct table *t, struct reader *r, struct row *row)
 {
-	struct slice f[F_COUNT];
+	struct slice f[F_COUNT], whole;
 	struct table_line *line;
 	const char *state;
 
-	if (!read_fields(app, f))
+	if (!read_fields(r, f, &whole))
 		return false;
 	line = table_add(t, NULL);
 	table_set(line, 0, slice_text(f[F_NAME], &row->text));
@@ -207,26 +211,25 @@ add_row(struct table *t, struct slice app, struct row *row)
 	set_times(line, f, row);
 	set_wanted(line, f, row);
 	if (needs_note(f))
-		set_note(line, app, row);
+		set_note(line, whole, row);
 	return true;
 }
 
-static bool
-print_applications(struct slice applications)
+/* The table of the applications that stand there; NULL: they are none. */
+static struct table *
+read_applications(struct reader *r)
 {
 	struct table *t = table_new(columns);
-	struct reader r = reader_of(applications);
+	struct reader apps = reader_enter(r);
 	struct row row = { 0 };
-	struct slice app;
-	bool good = true;
 
-	while (good && reader_element(&r, &app))
-		good = add_row(t, app, &row);
-	table_print(t);
+	while (reader_element(&apps) && add_row(t, &apps, &row))
+		;
+	reader_leave(r, &apps);
 	buf_free(&row.text);
 	buf_free(&row.by);
 	buf_free(&row.out);
-	return good && !r.bad;
+	return t;
 }
 
 /* "alice: mode normal, stable; roles active and basic" */
@@ -256,36 +259,45 @@ print_headline(const json_t *head)
 	buf_free(&b);
 }
 
-/* All of the reply but the applications, as an object. */
-static json_t *
-read_head(struct slice reply, struct slice *applications)
+/* The reply's head as an object, its applications as a table. */
+static bool
+read_reply(struct reader *r, json_t *head, struct table **t)
 {
-	struct reader r = reader_of(reply);
 	struct slice name, value;
-	json_t *head = json_object();
 
-	while (reader_member(&r, &name, &value)) {
-		if (slice_is(name, "applications"))
-			*applications = value;
-		else
-			json_object_setn_new(head, name.p, name.len, json_loadb(value.p, value.len, JSON_DECODE_ANY, NULL));
+	while (reader_member(r, &name)) {
+		if (slice_is(name, "applications") && *t == NULL) {
+			*t = read_applications(r);
+			continue;
+		}
+		value = reader_value(r);
+		json_object_setn_new(head, name.p, name.len, json_loadb(value.p, value.len, JSON_DECODE_ANY, NULL));
 	}
-	return head;
+	return !r->bad && *t != NULL;
 }
 
 static int
-print_table(const struct cmdline *l, struct slice reply)
+not_understood(const struct cmdline *l)
 {
-	struct slice applications = { 0 };
-	json_t *head = read_head(reply, &applications);
-	bool good = applications.p != NULL;
+	return fail_here(l, APPCTL_UNREACHABLE, "the answer of appctld is not understood: are both of one version?");
+}
+
+static int
+print_overview(const struct cmdline *l, struct reader *message)
+{
+	struct reader reply = reader_enter(message);
+	struct table *t = NULL;
+	json_t *head = json_object();
+	bool good = read_reply(&reply, head, &t);
 
 	if (good) {
 		print_headline(head);
-		good = print_applications(applications);
+		table_print(t);
+	} else {
+		table_free(t);
 	}
 	json_decref(head);
-	return good ? 0 : fail_here(l, APPCTL_UNREACHABLE, "the answer of appctld is not understood: are both of one version?");
+	return good ? 0 : not_understood(l);
 }
 
 static void
@@ -432,7 +444,7 @@ print_applications_long(const struct cmdline *l, struct slice reply)
 	size_t i;
 
 	if (doc == NULL)
-		return fail_here(l, APPCTL_UNREACHABLE, "the answer of appctld is not understood: are both of one version?");
+		return not_understood(l);
 	json_array_foreach(json_object_get(doc, "applications"), i, app) {
 		if (i > 0)
 			putchar('\n');
@@ -442,15 +454,16 @@ print_applications_long(const struct cmdline *l, struct slice reply)
 	return 0;
 }
 
-static void
+static int
 print_document(struct slice reply)
 {
 	if (isatty(STDOUT_FILENO)) {
 		print_json(json_loadb(reply.p, reply.len, 0, NULL));
-		return;
+		return 0;
 	}
 	fwrite(reply.p, 1, reply.len, stdout);
 	putchar('\n');
+	return 0;
 }
 
 static json_t *
@@ -467,40 +480,38 @@ wanted_names(const struct cmdline *l)
 	return params;
 }
 
-/* The reply's parameters, lent from the client. */
+/* What the reply's message says is at hand as text: it is printed as it is asked for. */
 static int
-get_status(struct cmdline *l, struct slice *reply)
+print_reply(const struct cmdline *l, struct slice text)
 {
-	struct appctl_error e = { 0 };
-	struct slice name, value, message;
-	struct reader r;
+	struct reader message = reader_of(text);
+	struct slice name;
 
-	if (session(l) == NULL)
-		return l->status;
-	if (appctl_begin(l->client, "Status", wanted_names(l), 0, NULL, 0, &e) < 0 ||
-	    appctl_next_text(l->client, -1, &message.p, &message.len, NULL, &e) < 0)
-		return fail(l, &e);
-	r = reader_of(message);
-	*reply = (struct slice){ "{}", 2 };
-	while (reader_member(&r, &name, &value))
-		if (slice_is(name, "parameters"))
-			*reply = value;
-	return 0;
+	while (reader_member(&message, &name)) {
+		if (!slice_is(name, "parameters"))
+			reader_value(&message);
+		else if (l->json)
+			return print_document(reader_value(&message));
+		else if (l->operand_count > 0)
+			return print_applications_long(l, reader_value(&message));
+		else
+			return print_overview(l, &message);
+	}
+	return not_understood(l);
 }
 
 static int
 run_status(struct cmdline *l)
 {
-	struct slice reply;
-	int status = get_status(l, &reply);
+	struct appctl_error e = { 0 };
+	struct slice text;
 
-	if (status != 0)
-		return status;
-	if (l->json) {
-		print_document(reply);
-		return 0;
-	}
-	return l->operand_count > 0 ? print_applications_long(l, reply) : print_table(l, reply);
+	if (session(l) == NULL)
+		return l->status;
+	if (appctl_begin(l->client, "Status", wanted_names(l), 0, NULL, 0, &e) < 0 ||
+	    appctl_next_text(l->client, -1, &text.p, &text.len, NULL, &e) < 0)
+		return fail(l, &e);
+	return print_reply(l, text);
 }
 
 static const struct opt no_opts[] = { { NULL, 0, NULL, COMPLETE_NOTHING, NULL } };

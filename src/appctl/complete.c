@@ -123,7 +123,8 @@ bash_value_options(void)
 			puts(") ((i++));;");
 		}
 	}
-	puts("\t\t\t*:-*) ;;\n"
+	puts("\t\t\t*:=) ((i++));;\n"	/* bash takes "--wait=5" for three words */
+	     "\t\t\t*:-*) ;;\n"
 	     "\t\t\t:*) cmd=${words[i]};;\n"
 	     "\t\t\t*) ((operands++));;\n"
 	     "\t\t\tesac;;");
@@ -250,12 +251,12 @@ zsh_command(const struct cmd *c)
 		puts("\t\t'(-):command:{_command_names -e}' '*::arguments:_normal';;");
 		return;
 	}
-	if (c->max != 0) {
+	if (c->first != COMPLETE_NOTHING) {
 		fputs("\t\t'1:argument:", stdout);
 		zsh_action(c->first);
 		puts("' \\");
 	}
-	if (c->max < 0 || c->max > 1) {
+	if (c->others != COMPLETE_NOTHING) {
 		fputs("\t\t'*:argument:", stdout);
 		zsh_action(c->others);
 		puts("' \\");
@@ -272,10 +273,15 @@ print_zsh(void)
 	     "# Completion of appctl for zsh, made by \"appctl --completion zsh\".\n"
 	     "_appctl_names() {\n"
 	     "\tlocal -a args names\n"
-	     "\t(( $+opt_args[-r] )) && args=(-r ${(Q)opt_args[-r]})\n"
-	     "\t(( $+opt_args[--runtime-dir] )) && args=(-r ${(Q)opt_args[--runtime-dir]})\n"
-	     "\t(( ${#_appctl_where} )) && args=(-r $_appctl_where)\n"
-	     "\tnames=(${(f)\"$(${_appctl_program:-appctl} $args --names $1 2>/dev/null)\"})\n"
+	     "\tlocal i\n"
+	     "\tfor ((i = 2; i < $#_appctl_line; i++)); do\n"
+	     "\t\tcase $_appctl_line[i] in\n"
+	     "\t\t(-r|--runtime-dir) args=(-r ${(Q)_appctl_line[i+1]});;\n"
+	     "\t\t(-r*) args=(-r ${(Q)_appctl_line[i]#-r});;\n"
+	     "\t\t(--runtime-dir=*) args=(-r ${(Q)_appctl_line[i]#*=});;\n"
+	     "\t\tesac\n"
+	     "\tdone\n"
+	     "\tnames=(${(f)\"$(${(Q)_appctl_line[1]} $args --names $1 2>/dev/null)\"})\n"
 	     "\tcompadd -a names\n"
 	     "}\n\n"
 	     "_appctl_commands() {\n"
@@ -288,12 +294,12 @@ print_zsh(void)
 	}
 	puts("\t)\n\t_describe command list\n}\n\n"
 	     "_appctl() {\n"
-	     "\tlocal curcontext=$curcontext state line _appctl_program=$words[1] _appctl_where=''\n"
+	     "\tlocal curcontext=$curcontext state line\n"
 	     "\tlocal -A opt_args\n"
-	     "\t_arguments -C \\");
+	     "\tlocal -a _appctl_line=($words)\n"
+	     "\t_arguments -C -A '-*' \\");
 	zsh_options(global_opts);
 	puts("\t\t'1:command:_appctl_commands' '*::argument:->argument' && return 0\n"
-	     "\t_appctl_where=${(Q)opt_args[-r]:-${(Q)opt_args[--runtime-dir]}}\n"
 	     "\tcase $line[1] in");
 	for (i = 0; commands[i] != NULL; i++)
 		zsh_command(commands[i]);

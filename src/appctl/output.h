@@ -48,6 +48,7 @@ struct table_line *table_add(struct table *t, struct table_line *parent);
 void table_set(struct table_line *line, unsigned column, const char *text);
 void table_color(struct table_line *line, unsigned column, const char *state);
 void table_print(struct table *take_t);				/* and gives it back */
+void table_free(struct table *t);				/* NULL is fine */
 
 /* A JSON string of any bytes: what is no UTF-8 becomes \xNN. */
 json_t *json_utf8_or_escaped(const char *text);

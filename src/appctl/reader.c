@@ -64,11 +64,13 @@ skip_plain(struct reader *r)
 	r->bad |= r->p == begin;
 }
 
-static bool
-take_value(struct reader *r, struct slice *value)
+struct slice
+reader_value(struct reader *r)
 {
+	struct slice value;
+
 	skip_space(r);
-	value->p = r->p;
+	value.p = r->p;
 	if (r->p < r->end && *r->p == '"') {
 		r->p++;
 		skip_string(r);
@@ -77,29 +79,48 @@ take_value(struct reader *r, struct slice *value)
 	} else {
 		skip_plain(r);
 	}
-	value->len = (size_t)(r->p - value->p);
-	return !r->bad;
+	value.len = (size_t)(r->p - value.p);
+	return value;
 }
 
 struct reader
-reader_of(struct slice v)
+reader_enter(struct reader *r)
 {
-	struct reader r = { .p = v.p, .end = v.p + v.len };
+	struct reader inner = { .p = r->p, .end = r->end, .bad = r->bad };
 
-	skip_space(&r);
-	if (r.p < r.end && (*r.p == '{' || *r.p == '['))
-		r.p++;
+	skip_space(&inner);
+	if (inner.p < inner.end && (*inner.p == '{' || *inner.p == '['))
+		inner.p++;
 	else
-		r.bad = true;
-	return r;
+		inner.bad = true;
+	return inner;
+}
+
+struct reader
+reader_of(struct slice text)
+{
+	struct reader r = { .p = text.p, .end = text.p + text.len };
+
+	return reader_enter(&r);
+}
+
+void
+reader_leave(struct reader *r, const struct reader *inner)
+{
+	r->p = inner->p;
+	r->bad |= inner->bad || !inner->done;
 }
 
 /* To the next member or element.  false: there is none. */
 static bool
 advance(struct reader *r, char closing)
 {
-	if (r->bad || skip_char(r, closing))
+	if (r->bad || r->done)
 		return false;
+	if (skip_char(r, closing)) {
+		r->done = true;
+		return false;
+	}
 	if (r->begun && !skip_char(r, ',')) {
 		r->bad = true;
 		return false;
@@ -109,7 +130,7 @@ advance(struct reader *r, char closing)
 }
 
 bool
-reader_member(struct reader *r, struct slice *name, struct slice *value)
+reader_member(struct reader *r, struct slice *name)
 {
 	if (!advance(r, '}'))
 		return false;
@@ -119,20 +140,18 @@ reader_member(struct reader *r, struct slice *name, struct slice *value)
 	}
 	name->p = r->p;
 	skip_string(r);
-	if (r->bad)
-		return false;
 	name->len = (size_t)(r->p - name->p) - 1;
-	if (!skip_char(r, ':')) {
+	if (r->bad || !skip_char(r, ':')) {
 		r->bad = true;
 		return false;
 	}
-	return take_value(r, value);
+	return true;
 }
 
 bool
-reader_element(struct reader *r, struct slice *value)
+reader_element(struct reader *r)
 {
-	return advance(r, ']') && take_value(r, value);
+	return advance(r, ']');
 }
 
 bool

@@ -80,3 +80,9 @@ table_print(struct table *take_t)
 	scols_print_table(t);
 	scols_unref_table(t);
 }
+
+void
+table_free(struct table *t)
+{
+	scols_unref_table((struct libscols_table *)t);
+}
