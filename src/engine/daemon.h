@@ -20,6 +20,7 @@ struct state_file;	/* state.c: the memfd, its records, their compaction */
 struct publisher;	/* publish.c: the event ring, events.sock and all subscriptions */
 struct control;		/* control.c: control.sock, Varlink framing and connections */
 struct names;		/* names.c: users and groups as a helper process found them */
+struct shell;		/* shell.h: what only the parts of the shell need of each other */
 
 struct daemon {
 	struct loop *loop;
@@ -29,6 +30,7 @@ struct daemon {
 	struct publisher *publisher;
 	struct control *control;
 	struct names *names;
+	struct shell *shell;
 	struct link_hello hello;	/* what the keeper said at the start */
 	const char *config_path;	/* of the main file */
 	const char *runtime_dir;

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "engine/shell.h"
+#include "sys/link_io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 64, HURRY_AFTER_MS = 2000 };
+
+/* A message that the socket did not take at once; its descriptors are its own. */
+struct queued {
+	struct queued *next;
+	size_t len, fd_count;
+	int fds[LINK_FDS_MAX];
+	_Alignas(8) char data[];
+};
+
+struct keeper_link {
+	struct daemon *d;
+	int fd;
+	struct watch *watch;
+	struct link_in in;
+	struct queued *first, **last;
+	struct buf scratch;		/* the message in the making */
+};
+
+static void
+queued_free(struct queued *q)
+{
+	size_t i;
+
+	for (i = 0; i < q->fd_count; i++)
+		close(q->fds[i]);
+	free(q);
+}
+
+/* 1: sent; 0: not now. */
+static int
+send_one(struct keeper_link *k, const void *data, size_t len, const int *fds, size_t fd_count)
+{
+	if (link_send(k->fd, data, len, fds, fd_count) == 0)
+		return 1;
+	if (errno != EAGAIN)
+		daemon_give_up("the keeper does not take messages any more");
+	return 0;
+}
+
+static void
+flush_queue(struct keeper_link *k)
+{
+	struct queued *q;
+
+	while ((q = k->first) != NULL && send_one(k, q->data, q->len, q->fds, q->fd_count)) {
+		k->first = q->next;
+		queued_free(q);
+	}
+	if (k->first == NULL)
+		k->last = &k->first;
+	watch_set(k->watch, k->first ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+}
+
+static void
+enqueue(struct keeper_link *k, const void *data, size_t len, const int *fds, size_t fd_count)
+{
+	struct queued *q = malloc(sizeof(*q) + len);
+
+	if (q == NULL)
+		daemon_give_up("no memory for a message to the keeper");
+	*q = (struct queued){ .len = len };
+	memcpy(q->data, data, len);
+	for (; q->fd_count < fd_count; q->fd_count++) {
+		q->fds[q->fd_count] = fcntl(fds[q->fd_count], F_DUPFD_CLOEXEC, 0);
+		if (q->fds[q->fd_count] < 0)
+			daemon_give_up("no descriptor for a message to the keeper");
+	}
+	*k->last = q;
+	k->last = &q->next;
+	watch_set(k->watch, LOOP_READ | LOOP_WRITE);
+}
+
+/* Sends what stands in scratch, or lets it wait its turn. */
+static void
+send_scratch(struct keeper_link *k, const int *fds, size_t fd_count)
+{
+	struct buf *b = &k->scratch;
+
+	if (k->first != NULL || !send_one(k, b->data, b->len, fds, fd_count))
+		enqueue(k, b->data, b->len, fds, fd_count);
+	if (b->cap > LINK_MAX)
+		buf_free(b);
+	buf_clear(b);
+}
+
+void
+keeper_say(struct keeper_link *k, enum link_type type, uint64_t inc, const void *fixed, size_t len, const char *text)
+{
+	link_put(&k->scratch, type, inc, fixed, len, text);
+	if (k->scratch.failed)
+		daemon_give_up("no memory for a message to the keeper");
+	send_scratch(k, NULL, 0);
+}
+
+void
+keeper_say_number(struct keeper_link *k, enum link_type type, uint64_t inc, int64_t number)
+{
+	const struct link_number body = { .number = number };
+
+	keeper_say(k, type, inc, &body, sizeof(body), NULL);
+}
+
+int
+keeper_order_spawn(struct keeper_link *k, uint64_t inc, const struct spawn_order *o, const int *fds, size_t nfds)
+{
+	link_put_spawn(&k->scratch, inc, o);
+	if (k->scratch.failed || k->scratch.len > LINK_BODY_MAX) {
+		buf_free(&k->scratch);
+		return -1;
+	}
+	send_scratch(k, fds, nfds);
+	return 0;
+}
+
+bool
+keeper_offer_state(struct keeper_link *k, int fd)
+{
+	bool sent;
+
+	if (k->first != NULL)
+		return false;
+	link_put(&k->scratch, LINK_STATE, 0, NULL, 0, NULL);
+	sent = !k->scratch.failed && send_one(k, k->scratch.data, k->scratch.len, &fd, 1);
+	buf_clear(&k->scratch);
+	return sent;
+}
+
+static void
+got_hello(struct daemon *d, const struct link_header *h, const void *body, struct link_in *in)
+{
+	(void)in;
+	memcpy(&d->hello, body, sizeof(d->hello));
+	d->cgroup_dir = strdup(link_text(h, body));
+	if (d->cgroup_dir == NULL)
+		daemon_give_up("no memory");
+	d->state = state_new(ENGINE_FD_STATE, d->hello.instance);
+	if (d->state == NULL)
+		daemon_give_up("no memory");
+	tree_open_cgroups(d);
+}
+
+static void
+got_child(struct daemon *d, const struct link_header *h, const void *body, struct link_in *in)
+{
+	struct child_told told = { .inc = h->inc, .ready_fd = link_in_take_fd(in, 0) };
+
+	memcpy(&told.child, body, sizeof(told.child));
+	strncpy(told.name, link_text(h, body), NAME_MAX_LEN);
+	buf_add(&d->shell->told, &told, sizeof(told));
+	if (d->shell->told.failed)
+		daemon_give_up("no memory for the keeper's table");
+}
+
+static void
+got_table_end(struct daemon *d, const struct link_header *h, const void *body, struct link_in *in)
+{
+	(void)h;
+	(void)body;
+	(void)in;
+	daemon_start(d);
+}
+
+static void
+got_spawned(struct daemon *d, const struct link_header *h, const void *body, struct link_in *in)
+{
+	const struct link_spawned *m = body;
+
+	if (d->engine == NULL)
+		return;
+	daemon_at(d);
+	engine_spawned(d->engine, h->inc, m->pid);
+	daemon_settle(d);
+	if (m->has_ready_fd)
+		ready_watch(d, h->inc, link_in_take_fd(in, 0));
+}
+
+static void
+got_spawn_failed(struct daemon *d, const struct link_header *h, const void *body, struct link_in *in)
+{
+	const struct link_spawn_failed *m = body;
+
+	(void)in;
+	if (d->engine == NULL)
+		return;
+	log_write(LOG_SPAWN, LOG_LEVEL_DEBUG, "incarnation %llu failed at step %s: %s",
+		  (unsigned long long)h->inc, spawn_step_name(m->step), strerror(m->error));
+	daemon_at(d);
+	engine_spawn_failed(d->engine, h->inc, spawn_step_name(m->step), m->error);
+	daemon_settle(d);
+}
+
+/* While the engine is not there yet, the end is noted in what was told of that child. */
+static void
+note_exit(struct daemon *d, uint64_t inc, const struct link_exited *m)
+{
+	struct child_told *t = (struct child_told *)d->shell->told.data;
+	size_t i, n = d->shell->told.len / sizeof(*t);
+
+	for (i = 0; i < n; i++) {
+		if (t[i].inc != inc)
+			continue;
+		t[i].child.exited = 1;
+		t[i].child.status = m->status;
+		t[i].child.tree_left = m->tree_left;
+		t[i].child.oom = m->oom;
+	}
+}
+
+static void
+got_exited(struct daemon *d, const struct link_header *h, const void *body, struct link_in *in)
+{
+	const struct link_exited *m = body;
+
+	(void)in;
+	if (d->engine == NULL) {
+		note_exit(d, h->inc, m);
+		return;
+	}
+	daemon_exited(d, h->inc, m->pid,
+		      (struct exit_facts){ .status = m->status, .tree_left = m->tree_left, .oom = m->oom });
+}
+
+/* Whoever presses Ctrl-C again, and not just twice, does not want to wait. */
+static void
+shut_down(struct daemon *d, int signo)
+{
+	struct shell *sh = d->shell;
+	int64_t now = clock_mono_ms();
+	bool hurry = signo == SIGINT && sh->interrupted_ms != 0 && now - sh->interrupted_ms > HURRY_AFTER_MS;
+
+	if (signo == SIGINT && sh->interrupted_ms == 0)
+		sh->interrupted_ms = now;
+	log_write(LOG_ENGINE, LOG_LEVEL_INFO, "shutting down: signal %s%s", signal_name(signo),
+		  hurry ? " again: what is left is killed" : "");
+	daemon_at(d);
+	engine_shutdown(d->engine, 0, REASON_SHUTDOWN, hurry);
+	daemon_settle(d);
+}
+
+static void
+reload_by_signal_done(void *arg, const struct problems *ps)
+{
+	struct buf text = { 0 };
+
+	(void)arg;
+	if (!problems_any(ps))
+		return;
+	problems_print(ps, &text);
+	log_write(LOG_CONFIG, LOG_LEVEL_ERROR, "not reloaded, what was in force stays so:\n%s", buf_cstr(&text));
+	buf_free(&text);
+}
+
+static void
+got_signal(struct daemon *d, const struct link_header *h, const void *body, struct link_in *in)
+{
+	const struct link_number *m = body;
+
+	(void)h;
+	(void)in;
+	switch (m->number) {
+	case SIGTERM:
+	case SIGINT:
+	case SIGPWR:
+		if (d->engine == NULL)
+			d->hello.shutdown_asked = 1;
+		else
+			shut_down(d, (int)m->number);
+		break;
+	case SIGHUP:
+		if (d->engine != NULL)
+			daemon_reload(d, false, reload_by_signal_done, NULL);
+		break;
+	}
+}
+
+static void
+got_ping(struct daemon *d, const struct link_header *h, const void *body, struct link_in *in)
+{
+	(void)h;
+	(void)body;
+	(void)in;
+	keeper_say(d->link, LINK_PONG, 0, NULL, 0, NULL);
+}
+
+/* body is as link_check() found it good. */
+static void (*const handlers[LINK_TYPE_END])(struct daemon *, const struct link_header *, const void *body, struct link_in *in) = {
+	[LINK_HELLO] = got_hello,
+	[LINK_CHILD] = got_child,
+	[LINK_TABLE_END] = got_table_end,
+	[LINK_SPAWNED] = got_spawned,
+	[LINK_SPAWN_FAILED] = got_spawn_failed,
+	[LINK_EXITED] = got_exited,
+	[LINK_GOT_SIGNAL] = got_signal,
+	[LINK_PING] = got_ping,
+};
+
+static void
+receive(void *arg, int what)
+{
+	struct keeper_link *k = arg;
+	int i, got = 0;
+
+	if (what & LOOP_WRITE)
+		flush_queue(k);
+	daemon_batch(k->d, true);
+	for (i = 0; i < BATCH && (got = link_recv(k->fd, &k->in, false)) == 1; i++) {
+		const struct link_header *h = &k->in.h;
+
+		log_write(LOG_ENGINE, LOG_LEVEL_DEBUG, "the keeper says %s of %llu", link_type_name(h->type),
+			  (unsigned long long)h->inc);
+		if (handlers[h->type] != NULL)
+			handlers[h->type](k->d, h, k->in.body, &k->in);
+	}
+	link_in_drop_fds(&k->in);
+	if (got < 0)
+		daemon_give_up(errno == EPROTO ? "the keeper sent what is no message" : "the keeper is gone");
+	daemon_batch(k->d, false);
+}
+
+struct keeper_link *
+keeper_link_new(struct daemon *d, int fd)
+{
+	struct keeper_link *k = calloc(1, sizeof(*k));
+
+	if (k == NULL)
+		return NULL;
+	k->d = d;
+	k->fd = fd;
+	k->last = &k->first;
+	k->watch = watch_new(d->loop, fd, LOOP_READ, receive, k);
+	if (k->watch == NULL) {
+		free(k);
+		return NULL;
+	}
+	return k;
+}
+
+void
+keeper_link_free(struct keeper_link *k)
+{
+	struct queued *q;
+
+	if (k == NULL)
+		return;
+	while ((q = k->first) != NULL) {
+		k->first = q->next;
+		queued_free(q);
+	}
+	watch_free(k->watch);
+	link_in_fini(&k->in);
+	buf_free(&k->scratch);
+	free(k);
+}
