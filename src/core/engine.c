@@ -323,6 +323,17 @@ act_upon(struct engine *e, struct app *a)
 		engine_feed(e, a, in);
 }
 
+/* No mode is entered before the protected applications are up. */
+static void
+say_first_mode(struct engine *e)
+{
+	if (!e->mode_unsaid || !e->barrier.up)
+		return;
+	e->mode_unsaid = false;
+	e->dirty = true;
+	engine_emit_event(e, (struct event){ .category = EVENT_NEW_MODE, .mode = engine_mode(e) });
+}
+
 /* One round: what an end led to comes before anything else starts. */
 static bool
 act_once(struct engine *e)
@@ -331,6 +342,7 @@ act_once(struct engine *e)
 
 	engine_draw_consequences(e);
 	tell_all(e);
+	say_first_mode(e);
 	a = ring_pop(&e->act);
 	if (a == NULL)
 		return false;

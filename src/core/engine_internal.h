@@ -45,6 +45,7 @@ struct engine {
 	uint64_t next_inc, next_seq, random;
 	char mode[NAME_MAX_LEN + 1];	/* "": none */
 	enum mode_state mode_state;
+	bool mode_unsaid;		/* the first mode is entered when the protected applications are up */
 	bool bad_news;			/* an application became one that is not to be had */
 	uint32_t standing[STANDING_COUNT];
 

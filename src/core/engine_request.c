@@ -88,6 +88,7 @@ engine_enter_mode(struct engine *e, const char *mode)
 
 	snprintf(e->mode, sizeof(e->mode), "%s", mode ? mode : "");
 	e->mode_state = MODE_CHANGING;
+	e->mode_unsaid = false;
 	e->dirty = true;
 	engine_emit_event(e, (struct event){ .category = EVENT_NEW_MODE, .mode = engine_mode(e), .previous = previous });
 }
@@ -115,7 +116,8 @@ engine_boot(struct engine *e, const char *mode, struct err *err)
 		return -1;
 	e->mode_state = MODE_CHANGING;
 	if (mode != NULL)
-		engine_enter_mode(e, mode);
+		snprintf(e->mode, sizeof(e->mode), "%s", mode);
+	e->mode_unsaid = mode != NULL;
 	e->dirty = true;
 	engine_rewant(e, REASON_MODE);
 	engine_drain(e);
