@@ -8,6 +8,7 @@ include $(srcdir)/t/conf/local.mk
 PERL_TESTS += \
 	t/cli/completion.t \
 	t/cli/library.t \
+	t/cli/manual.t \
 	t/cli/usage.t \
 	t/sys/harness.t \
 	t/sys/lookup.t \

@@ -117,51 +117,52 @@ take_hello(struct appctl_events *s, const json_t *hello)
 	return true;
 }
 
-/* Keeps count.  false: not for the caller. */
-static bool
-note(struct appctl_events *s, const json_t *event)
+/* Keeps count.  1: for the caller; 0: not. */
+static int
+note(struct appctl_events *s, const json_t *event, const char *kind)
 {
-	const char *kind = json_string_value(json_object_get(event, "event"));
-	const json_t *at = json_object_get(event, "seq");
+	const json_t *at = json_object_get(event, strcmp(kind, "lost") == 0 ? "to" : "seq");
 
-	if (kind == NULL)
-		return true;
 	if (strcmp(kind, "hello") == 0)
 		return take_hello(s, event);
 	s->s.breaks = 0;
 	if (strcmp(kind, "snapshot_end") == 0)
 		s->in_snapshot = false;
-	if (strcmp(kind, "lost") == 0)
-		at = json_object_get(event, "to");
 	if (json_integer_value(at) > s->seq)
 		s->seq = json_integer_value(at);
-	return true;
+	return 1;
+}
+
+static int
+refuse(struct appctl_events *s, const json_t *event, struct appctl_error *e)
+{
+	const char *message = json_string_value(json_object_get(event, "message"));
+
+	if (event == NULL)
+		return error_set(e, APPCTL_UNREACHABLE, "what answers at %s is not appctld: it sends no events", s->s.path);
+	return error_set(e, message && strncmp(message, "not permitted", 13) == 0 ? APPCTL_NOT_PERMITTED : APPCTL_INVALID, "%s",
+			 message ? message : "appctld refuses the subscription");
 }
 
 /* A line as an event.  1: for the caller; 0: not; -1: e. */
 static int
 decode(struct appctl_events *s, json_t **event, struct appctl_error *e)
 {
-	const json_t *error;
+	json_t *line = json_loadb(s->text, s->text_len, 0, NULL);
+	const char *kind = json_string_value(json_object_get(line, "event"));
+	int r;
 
-	*event = json_loadb(s->text, s->text_len, 0, NULL);
-	if (!json_is_object(*event)) {
-		json_decref(*event);
-		*event = NULL;
-		return error_set(e, APPCTL_UNREACHABLE, "what answers at %s is not appctld: it sends no events", s->s.path);
-	}
-	error = json_object_get(*event, "error");
-	if (json_is_string(error) && json_object_get(*event, "event") == NULL) {
-		error_varlink(e, json_string_value(error), json_object_get(*event, "parameters"));
-		json_decref(*event);
-		*event = NULL;
-		return -1;
-	}
-	if (note(s, *event))
-		return 1;
-	json_decref(*event);
-	*event = NULL;
-	return 0;
+	if (kind == NULL)
+		r = refuse(s, NULL, e);
+	else if (strcmp(kind, "error") == 0)
+		r = refuse(s, line, e);
+	else
+		r = note(s, line, kind);
+	if (r > 0)
+		*event = line;
+	else
+		json_decref(line);
+	return r;
 }
 
 int

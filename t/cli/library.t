@@ -180,6 +180,14 @@ for my $name (sort keys %errors) {
 	like($r->{err}, qr/sends no events/, 'is told apart');
 }
 
+for (['not permitted: level read is needed', 5], ['since: there is no event 99 yet, the last one is 3', 2]) {
+	my ($message, $status) = @$_;
+	my $f = fake(events => sub { ({ event => 'hello', instance => 'i', seq => 3 }, { event => 'error', message => $message }, 'close') });
+	my $r = $f->appctl('events');
+	is($r->{exit}, $status, "a subscription that is refused: $message");
+	like($r->{err}, qr/^appctl: \Q$message\E$/, 'is not asked for again');
+}
+
 # The library itself, as another program would use it.
 SKIP: {
 	my $cc = $ENV{CC} || 'cc';
