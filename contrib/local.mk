@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 include $(srcdir)/contrib/completion/local.mk
 EXTRA_DIST += \
+	contrib/container/Containerfile \
+	contrib/container/appctld.conf \
 	contrib/demo/appctld.conf \
 	contrib/demo/conf.d/50-visitor.conf \
 	contrib/demo/page \
