@@ -24,7 +24,7 @@ sub example {
 	$text =~ s{/usr/lib/postgresql/15/bin}{$pg}g;
 	$text =~ s{127\.0\.0\.1:8080}{127.0.0.1:$port}g;
 	return $text if $> == 0;
-	$text =~ s/^\s*(user|oom_score_adj) = .*\n//mg;
+	$text =~ s/^\s*user = .*\n//mg;
 	$text =~ s/ -o \w+//g;
 	return $text;
 }
