@@ -14,3 +14,5 @@ CLEANFILES += $(MANUALS)
 $(MANUALS): %: %.scd
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SCDOC) <$< >$@.new && mv $@.new $@
 endif
+
+EXTRA_DIST += doc/org.appctl.Control.varlink doc/org.varlink.service.varlink
