@@ -196,7 +196,7 @@ subtest 'modes' => sub {
 	# A newer mode ends the wait for the older one.
 	my $socket = $node->connect_control;
 	$node->varlink_send($socket, 'SetMode', { mode => 'stuck', await => JSON::PP::true });
-	$node->wait_event({ event => 'app_starting', app => 'late' });
+	$node->wait_event({ event => 'new_mode', mode => 'stuck', previous => 'failing' });
 	fits('SetMode', { mode => 'normal', await => JSON::PP::true });
 	is($node->varlink_read($socket)->{error}, 'org.appctl.Control.ModeReplaced');
 	error_of('org.varlink.service.InvalidParameter', 'SetMode', {});
