@@ -70,7 +70,7 @@ const char *
 why_name(enum why why)
 {
 	static const char *const names[] = {
-		[WHY_NOT] = "not_wanted", [WHY_ALL] = "no_mode", [WHY_BACKGROUND] = "background",
+		[WHY_NOT] = "not", [WHY_ALL] = "all", [WHY_BACKGROUND] = "background",
 		[WHY_PROTECTED] = "protected", [WHY_ROLE] = "role", [WHY_REQUIRED] = "required",
 		[WHY_OPERATOR] = "operator",
 	};

@@ -57,7 +57,7 @@ my %links = (
 );
 for my $name (sort keys %links) {
 	my ($binary) = grep { -e } "$build/.libs/$name", "$build/$name";
-	next unless $binary;
+	ok($binary, "$name is built") or next;
 	my @needed = map { /\(NEEDED\).*\[(.*)\]/ ? $1 : () } lines_of('readelf', '-d', $binary);
 	my @others = grep { !/^(libc\.so|libm\.so|ld-linux|libasan|libubsan|libgcc_s)/ && $_ !~ $links{$name} } @needed;
 	is("@others", '', "$name links what it may");
