@@ -5,23 +5,12 @@ include $(srcdir)/t/sim/local.mk
 include $(srcdir)/t/fuzz/local.mk
 include $(srcdir)/t/conf/local.mk
 
-PERL_TESTS += \
-	t/cli/completion.t \
-	t/cli/library.t \
-	t/cli/manual.t \
-	t/cli/usage.t \
-	t/sys/harness.t \
-	t/sys/lookup.t \
-	t/sys/probe.t \
-	t/style/headers.t \
-	t/style/layers.t \
-	t/style/manuals.t \
-	t/style/symbols.t \
-	t/style/text.t
+# Every t/AREA/NAME.t is a test; nothing to list.
+PERL_TESTS += $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/t/*/*.t))
 
 TEST_JOBS = 2
 check_PROGRAMS += $(UNIT_TESTS)
-EXTRA_DIST += $(PERL_TESTS) t/lib/Appctl/FakeServer.pm t/lib/Appctl/Style.pm t/lib/Appctl/Test.pm
+EXTRA_DIST += $(PERL_TESTS) $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/t/lib/Appctl/*.pm))
 
 # What runs under sanitizers gets more time.
 if SANITIZERS

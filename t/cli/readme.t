@@ -25,7 +25,7 @@ sub shape {
 	my $path = $node->config_file;
 	$text =~ s/\Q$path\E/appctld.conf/g;
 	$text =~ s/\d+(\.\d+)? m?s\b/N s/g;
-	$text =~ s/(?<=[ ])\d+(?=[ ])/N/g;
+	$text =~ s/(?<=[ ])\d+(?=\s)/N/g;
 	$text =~ s/ +/ /g;
 	$text =~ s/ $//mg;
 	return $text;
