@@ -33,6 +33,7 @@ UNIT_TESTS += t/unit/state
 t_unit_state_SOURCES = t/unit/state.c
 t_unit_state_CPPFLAGS = $(unit_cppflags)
 t_unit_state_LDADD = $(unit_libs)
+
 UNIT_TESTS += t/unit/app
 t_unit_app_SOURCES = t/unit/app.c
 t_unit_app_CPPFLAGS = $(unit_cppflags)
@@ -59,4 +60,49 @@ t_unit_explain_LDADD = $(configured_libs)
 t_unit_plan_SOURCES = t/unit/plan.c $(configured)
 t_unit_plan_CPPFLAGS = $(unit_cppflags)
 t_unit_plan_LDADD = $(configured_libs)
+
+UNIT_TESTS += t/unit/buf
+t_unit_buf_SOURCES = t/unit/buf.c
+t_unit_buf_CPPFLAGS = $(unit_cppflags)
+t_unit_buf_LDADD = $(unit_libs)
+
+UNIT_TESTS += t/unit/check
+t_unit_check_SOURCES = t/unit/check.c t/unit/texts.h
+t_unit_check_CPPFLAGS = $(unit_cppflags)
+t_unit_check_LDADD = libconf.la $(unit_libs) -lm
+
+UNIT_TESTS += t/unit/graph
+t_unit_graph_SOURCES = t/unit/graph.c
+t_unit_graph_CPPFLAGS = $(unit_cppflags)
+t_unit_graph_LDADD = $(unit_libs)
+
+UNIT_TESTS += t/unit/merge
+t_unit_merge_SOURCES = t/unit/merge.c t/unit/texts.h
+t_unit_merge_CPPFLAGS = $(unit_cppflags)
+t_unit_merge_LDADD = libconf.la $(unit_libs) -lm
+
+UNIT_TESTS += t/unit/mode
+t_unit_mode_SOURCES = t/unit/mode.c t/unit/texts.h
+t_unit_mode_CPPFLAGS = $(unit_cppflags)
+t_unit_mode_LDADD = libconf.la $(unit_libs) -lm
+
+UNIT_TESTS += t/unit/scan
+t_unit_scan_SOURCES = t/unit/scan.c t/unit/texts.h
+t_unit_scan_CPPFLAGS = $(unit_cppflags)
+t_unit_scan_LDADD = libconf.la $(unit_libs) -lm
+
+UNIT_TESTS += t/unit/schema
+t_unit_schema_SOURCES = t/unit/schema.c t/unit/texts.h
+t_unit_schema_CPPFLAGS = $(unit_cppflags)
+t_unit_schema_LDADD = libconf.la $(unit_libs) -lm
+
+UNIT_TESTS += t/unit/strmap
+t_unit_strmap_SOURCES = t/unit/strmap.c
+t_unit_strmap_CPPFLAGS = $(unit_cppflags)
+t_unit_strmap_LDADD = $(unit_libs)
+
+UNIT_TESTS += t/unit/suggest
+t_unit_suggest_SOURCES = t/unit/suggest.c
+t_unit_suggest_CPPFLAGS = $(unit_cppflags)
+t_unit_suggest_LDADD = $(unit_libs)
 endif
