@@ -357,6 +357,8 @@ builder_fini(struct builder *b, size_t before)
 	struct problems *ps = b->r.ps;
 	bool refused;
 
+	if (ps != NULL && !b->in.failed && ps->n + ps->unsaid == before)
+		hash_apps(b);
 	if (ps != NULL && b->in.failed)
 		problem_add(ps, (struct origin){ 0 }, NULL, NULL, "no memory");
 	refused = ps == NULL || b->in.failed || ps->n + ps->unsaid > before;
@@ -396,7 +398,6 @@ build_all(struct builder *b)
 	settings_read(b);
 	if (check_order(b->m, b->r.ps) < 0)
 		b->in.failed = true;
-	hash_apps(b);
 	keep_names(b);
 }
 
@@ -465,7 +466,6 @@ build_transient(struct builder *b, const char *name, const struct item *definiti
 			reader_fail(&b->r, it, NULL, "a transient application cannot order others");
 		}
 	settings_check_give_up(b);
-	hash_apps(b);
 	keep_names(b);
 }
 

@@ -92,6 +92,17 @@ problems_sort(struct problems *ps)
 	}
 }
 
+/* Names may hold anything when they are wrong; a terminal shall not obey them. */
+static void
+print_text(struct buf *out, const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			buf_printf(out, "\\x%02x", (unsigned char)*text);
+		else
+			buf_addc(out, *text);
+}
+
 static void
 print_one(const struct problem *p, struct buf *out)
 {
@@ -100,10 +111,14 @@ print_one(const struct problem *p, struct buf *out)
 	else if (p->at.file != NULL)
 		buf_printf(out, "%s: ", p->at.file);
 	if (*p->path != '\0')
-		buf_printf(out, "%s: ", p->path);
-	buf_adds(out, p->message);
-	if (p->hint != NULL)
-		buf_printf(out, " (%s)", p->hint);
+		print_text(out, p->path);
+	buf_adds(out, *p->path != '\0' ? ": " : "");
+	print_text(out, p->message);
+	if (p->hint != NULL) {
+		buf_adds(out, " (");
+		print_text(out, p->hint);
+		buf_addc(out, ')');
+	}
 	buf_addc(out, '\n');
 }
 
