@@ -31,7 +31,7 @@ standing_of(const struct engine *e, const struct app *a)
 	case APP_COMPLETED:
 		return STANDING_GOOD;
 	case APP_FAILED:
-		return STANDING_BAD;
+		return a->transient ? STANDING_GOOD : STANDING_BAD;	/* the mode does not ask for it */
 	case APP_LOAD_ONLY:
 		return waits_in_vain(e, a) ? STANDING_BAD : STANDING_GOOD;
 	case APP_WAITING:

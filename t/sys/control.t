@@ -338,6 +338,7 @@ subtest 'Run' => sub {
 	ok(!$last->{continues});
 	like($last->{parameters}{name}, qr/^run-\d+$/);
 	is($last->{parameters}{last_exit}{code}, 3);
+	ok(fits('IsModeStable')->{stable}, 'what was run is not what the mode asks for');
 	$node->varlink_send($socket, 'Run', { name => 'task', definition => { command => ['/bin/sleep', '1000'] } }, more => 1);
 	$first = $node->varlink_read($socket);
 	ok($first->{continues}, 'a reply at the start');
