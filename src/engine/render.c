@@ -220,18 +220,16 @@ render_origin(const struct origin *at, struct buf *out)
 	buf_free(&text);
 }
 
-/* "NAME=…" of each */
+/* The names stay. */
 static void
 hide_values(json_t *environment)
 {
-	size_t i;
+	const char *name;
+	json_t *value;
+	void *next;
 
-	for (i = 0; i < json_array_size(environment); i++) {
-		const char *text = json_string_value(json_array_get(environment, i));
-		size_t name_len = text ? strcspn(text, "=") : 0;
-
-		json_array_set_new(environment, i, json_sprintf("%.*s=…", (int)name_len, text ? text : ""));
-	}
+	json_object_foreach_safe(environment, next, name, value)
+		json_object_set_new(environment, name, json_string("…"));
 }
 
 void
