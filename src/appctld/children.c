@@ -291,11 +291,7 @@ child_forget(struct keeper *k, struct kid *kid)
 {
 	if (!(kid->flags & KID_EXITED))
 		return;
-	if (kid->flags & KID_AWAITS_ACK) {
-		disarm(k, DUE_ACK);
-		if (--k->engine.awaits_ack > 0)
-			arm(k, DUE_ACK, 10000);
-	}
+	tell_acked(k, kid);
 	if (in_cgroup(k, kid))
 		cgroup_remove(&k->cgroups, kid_cgroup(kid));
 	table_remove(&k->table, kid);
@@ -333,11 +329,7 @@ child_adopt(struct keeper *k, struct kid *kid, pid_t pid)
 			  kid_name(kid), (int)kid->pid, (int)pid);
 		return;
 	}
-	if (kid->flags & KID_AWAITS_ACK) {
-		kid->flags &= (uint16_t)~KID_AWAITS_ACK;
-		if (--k->engine.awaits_ack == 0)
-			disarm(k, DUE_ACK);
-	}
+	tell_acked(k, kid);
 	kid->flags &= (uint16_t)~(KID_TREE_LEFT | KID_OOM | KID_TELL_EXITED);
 	if (is_ours) {
 		table_set_pid(&k->table, kid, pid);

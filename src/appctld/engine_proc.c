@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 enum {
-	READY_WITHIN_MS = 60000,
 	STEADY_AFTER_MS = 1000,		/* an end this long after READY is no quick one */
 	FIRST_DELAY_MS = 50, LAST_DELAY_MS = 5000,
 	LINK_BUFFER = 1024 * 1024,
@@ -176,7 +175,7 @@ engine_start(struct keeper *k)
 		engine_kill(k, "epoll_ctl failed");
 		return;
 	}
-	arm(k, DUE_READY, READY_WITHIN_MS);
+	arm(k, DUE_READY, k->shutdown_asked ? READY_WHEN_ASKED_MS : READY_WITHIN_MS);
 	log_write(LOG_KEEPER, LOG_LEVEL_DEBUG, "engine %u started as pid %d", e->starts, (int)e->pid);
 	tell_new_engine(k);
 }
@@ -215,6 +214,10 @@ engine_kill(struct keeper *k, const char *why)
 void
 engine_unanswering(struct keeper *k)
 {
+	if (!k->engine.ready && k->shutdown_asked) {
+		last_stand_begin(k, 0);
+		return;
+	}
 	engine_kill(k, !k->engine.ready ? "it has not become ready" : k->engine.ping_open ? "it does not answer"
 			: "it acknowledges no exit");
 }
@@ -244,6 +247,7 @@ forget_talk(struct keeper *k)
 			table_remove(&k->table, kid);
 	}
 	k->engine.awaits_ack = 0;
+	k->engine.tell_signals &= ~(1ULL << SIGTERM | 1ULL << SIGINT);	/* the next HELLO says it */
 	disarm(k, DUE_READY);
 	disarm(k, DUE_PONG);
 	disarm(k, DUE_ACK);
@@ -280,8 +284,7 @@ engine_ended(struct keeper *k, int status)
 {
 	struct engine_proc *e = &k->engine;
 
-	if (!e->doomed)
-		orders_drain(k);
+	orders_drain(k);
 	engine_close_link(k);
 	forget_talk(k);
 	e->pid = 0;

@@ -103,6 +103,7 @@ struct keeper {
 };
 
 enum { KEEPER_FD_MIN = 16, CANNOT_STAY_UP = 5 };	/* quick deaths of engines in a row */
+enum { READY_WITHIN_MS = 60000, READY_WHEN_ASKED_MS = 10000 };	/* the latter when a shutdown was asked for */
 
 /* main.c */
 int64_t now_ms(void);
@@ -141,6 +142,7 @@ void tell_new_engine(struct keeper *k);
 void tell_signal(struct keeper *k, int signo);
 void tell_ping(struct keeper *k);
 void tell_pump(struct keeper *k);
+void tell_acked(struct keeper *k, struct kid *kid);	/* the engine has answered to an exit */
 /* An answer for which there is no slot. */
 void tell_failed_now(struct keeper *k, uint64_t inc, uint32_t step, int error);
 

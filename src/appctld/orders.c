@@ -96,6 +96,7 @@ on_state(struct keeper *k)
 
 	if (fd < 0) {
 		engine_kill(k, "no descriptor is free to keep its state");
+		engine_close_link(k);		/* what it ordered after that is not covered by any state */
 		return;
 	}
 	close(k->state_fd);
@@ -188,7 +189,6 @@ orders_read(struct keeper *k)
 void
 orders_drain(struct keeper *k)
 {
-	k->engine.doomed = false;
 	while (k->engine.link >= 0 && !k->leaving && link_recv(k->engine.link, &k->in, true) > 0)
 		obey(k);
 	link_in_drop_fds(&k->in);

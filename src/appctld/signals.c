@@ -45,18 +45,32 @@ signals_open(struct keeper *k, struct err *err)
 	return 0;
 }
 
+/* While a new engine has not said READY it gets less time for that, and none when the wish is repeated. */
+static void
+ask_of_new_engine(struct keeper *k, bool again)
+{
+	if (again || k->engine.quick_deaths >= CANNOT_STAY_UP)
+		last_stand_begin(k, 0);
+	else if (k->engine.pid != 0)
+		arm(k, DUE_READY, READY_WHEN_ASKED_MS);
+}
+
 /* The engine decides how; where there is none that answers, the keeper does. */
 static void
 ask_shutdown(struct keeper *k, int signo)
 {
-	k->stand_hurry = k->standing_alone;
+	bool again = k->shutdown_asked;
+
 	k->shutdown_asked = true;
-	if (k->standing_alone)
+	if (k->standing_alone) {
+		k->stand_hurry = true;
 		last_stand_due(k);
-	else if (k->engine.quick_deaths >= CANNOT_STAY_UP)
-		last_stand_begin(k, 0);
-	else
+		return;
+	}
+	if (k->engine.link >= 0 && !k->engine.tell_hello)	/* else HELLO will say it */
 		tell_signal(k, signo);
+	if (!k->engine.ready)
+		ask_of_new_engine(k, again);
 }
 
 /* What others call a wish to end (init systems, containers, power supplies) is one signal to the engine. */

@@ -102,6 +102,19 @@ expect_ack(struct keeper *k, struct kid *kid)
 		arm(k, DUE_ACK, ACK_WITHIN_MS);
 }
 
+/* The others get their time anew: an engine with much to do is no dead one. */
+void
+tell_acked(struct keeper *k, struct kid *kid)
+{
+	if (!(kid->flags & KID_AWAITS_ACK))
+		return;
+	kid->flags &= (uint16_t)~KID_AWAITS_ACK;
+	if (--k->engine.awaits_ack > 0)
+		arm(k, DUE_ACK, ACK_WITHIN_MS);
+	else
+		disarm(k, DUE_ACK);
+}
+
 /* All that is due for one child, in the order in which it happened. */
 static bool
 say_kid(struct keeper *k, struct kid *kid)

@@ -455,6 +455,12 @@ cgroups_open(struct cgroups *c, uint32_t id, struct err *err)
 	return 0;
 }
 
+bool
+cgroups_are_populated(const struct cgroups *c)
+{
+	return c->dir_fd >= 0 && is_populated(c->dir_fd);
+}
+
 void
 cgroups_close(struct cgroups *c)
 {

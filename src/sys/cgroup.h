@@ -23,6 +23,7 @@ struct cgroups {
 
 /* id: tells daemons apart.  -1: err says why there are none; c is usable all the same. */
 int cgroups_open(struct cgroups *c, uint32_t id, struct err *err);
+bool cgroups_are_populated(const struct cgroups *c);
 /* Removes the daemon's directory and what is empty in it. */
 void cgroups_close(struct cgroups *c);
 

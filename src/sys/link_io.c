@@ -161,13 +161,14 @@ static int
 read_big(struct link_in *in, int fd)
 {
 	size_t got = 0, len = in->h.body_len;
+	int seals = fcntl(fd, F_GET_SEALS);	/* what is no memfd could make the reader wait */
 	struct stat st;
 	ssize_t n;
 	char *room;
 
 	if (len > LINK_BODY_MAX || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (size_t)st.st_size != len)
 		return protocol_error();
-	if ((fcntl(fd, F_GET_SEALS) & SEALS) != SEALS)	/* what is no memfd could make the reader wait */
+	if (seals < 0 || (seals & SEALS) != SEALS)
 		return protocol_error();
 	if (len > in->big_cap) {
 		room = realloc(in->big, len);

@@ -9,6 +9,16 @@ t_unit_link_SOURCES = t/unit/link.c
 t_unit_link_CPPFLAGS = $(unit_cppflags)
 t_unit_link_LDADD = $(unit_libs)
 
+UNIT_TESTS += t/unit/link_io
+t_unit_link_io_SOURCES = t/unit/link_io.c
+t_unit_link_io_CPPFLAGS = $(unit_cppflags)
+t_unit_link_io_LDADD = libsys.la $(unit_libs)
+
+UNIT_TESTS += t/unit/table
+t_unit_table_SOURCES = t/unit/table.c src/appctld/table.c
+t_unit_table_CPPFLAGS = $(unit_cppflags)
+t_unit_table_LDADD = $(unit_libs)
+
 UNIT_TESTS += t/unit/varlink
 t_unit_varlink_SOURCES = t/unit/varlink.c
 t_unit_varlink_CPPFLAGS = $(unit_cppflags)
