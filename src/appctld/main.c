@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -184,11 +185,16 @@ move_up(int fd)
 
 /* --- Beginning ---------------------------------------------------------------------- */
 
-/* 0, 1 and 2 are open, whatever the caller left. */
+/* 0, 1 and 2 are open and nothing else is, whatever the caller left. */
 static void
-open_standard_descriptors(void)
+settle_descriptors(void)
 {
+	long fd_max = sysconf(_SC_OPEN_MAX);
 	int fd;
+
+	if (syscall(SYS_close_range, STDERR_FILENO + 1, UINT_MAX, 0) < 0)
+		for (fd = STDERR_FILENO + 1; fd < fd_max; fd++)
+			close(fd);
 
 	do {
 		fd = open("/dev/null", O_RDWR | O_NOCTTY);
@@ -392,7 +398,7 @@ main(int argc, char **argv)
 	struct keeper *k = &keeper;
 	struct err err = { 0 };
 
-	open_standard_descriptors();
+	settle_descriptors();
 	log_init("appctld");
 	parse_options(&k->options, argc, argv);
 	if (k->options.config == NULL)

@@ -8,4 +8,3 @@ libsys_la_SOURCES = \
 	src/sys/program.c src/sys/program.h \
 	src/sys/spawn.c src/sys/spawn.h \
 	src/sys/tree.c src/sys/tree.h
-libsys_la_LIBADD = libwire.la libbase.la
