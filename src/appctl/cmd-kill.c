@@ -17,10 +17,19 @@ static int
 run_kill(struct cmdline *l)
 {
 	const char *signal = value_of(l, &kill_opts[0]);
-	json_t *reply = ask(l, "Kill", json_pack("{s:s, s:s}", "name", l->operands[0], "signal", signal ? signal : "TERM"));
+	struct appctl_error e = { 0 };
+	json_t *reply;
 
-	if (reply == NULL)
+	if (session(l) == NULL)
 		return l->status;
+	if (signal == NULL)
+		signal = "TERM";
+	reply = appctl_call(l->client, "Kill", json_pack("{s:s, s:s}", "name", l->operands[0], "signal", signal), &e);
+	if (reply == NULL) {
+		if (strcmp(text_at(e.parameters, "parameter"), "signal") == 0)
+			snprintf(e.message, sizeof(e.message), "there is no signal \"%s\"", signal);
+		return fail(l, &e);
+	}
 	if (l->json)
 		print_json(json_incref(reply));
 	json_decref(reply);

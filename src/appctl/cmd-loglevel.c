@@ -2,6 +2,8 @@
 #include "appctl/cmd.h"
 #include "appctl/output.h"
 
+#include <string.h>
+
 static const struct opt no_opts[] = { { NULL, 0, NULL, COMPLETE_NOTHING, NULL } };
 
 static json_t *
@@ -37,11 +39,27 @@ print_levels(const json_t *levels)
 	table_print(t);
 }
 
+static bool
+is_one_of(const char *const *names, const char *name)
+{
+	for (; *names != NULL; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
+}
+
 static int
 run_loglevel(struct cmdline *l)
 {
-	json_t *reply = ask(l, "SetLogLevel", make_params(l));
+	json_t *reply;
+	int i;
 
+	if (l->operand_count > 0 && !is_one_of(level_names, l->operands[0]))
+		return usage_error(l, "there is no level \"%s\": it is error, warning, info or debug", l->operands[0]);
+	for (i = 1; i < l->operand_count; i++)
+		if (!is_one_of(module_names, l->operands[i]))
+			return usage_error(l, "there is no module \"%s\": \"appctl loglevel\" lists them", l->operands[i]);
+	reply = ask(l, "SetLogLevel", make_params(l));
 	if (reply == NULL)
 		return l->status;
 	if (l->json) {

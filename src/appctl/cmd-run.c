@@ -216,24 +216,23 @@ learn_name(struct run *r, const json_t *reply)
 static json_t *
 follow(struct run *r, struct appctl_error *e)
 {
-	json_t *reply = NULL;
-	bool last = false;
+	json_t *reply;
+	bool last;
 	int got;
 
-	while (!last) {
-		pause_for_news(r);
+	for (;;) {
 		got = appctl_next(r->l->client, 0, &reply, &last, e);
 		if (got < 0)
 			return NULL;
 		if (got == 0) {
-			last = false;
+			pause_for_news(r);
 			continue;
 		}
 		learn_name(r, reply);
-		if (!last)
-			json_decref(reply);
+		if (last)
+			return reply;
+		json_decref(reply);
 	}
-	return reply;
 }
 
 /* The engine was started anew under us: the command goes on, and its end can be asked for by name. */

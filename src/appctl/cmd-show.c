@@ -69,7 +69,7 @@ print_value(const json_t *v, int depth)
 	else if (json_is_string(v))
 		print_string(json_string_value(v));
 	else
-		json_dumpf(v, stdout, JSON_ENCODE_ANY);
+		json_dumpf(v, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(16));
 }
 
 static int

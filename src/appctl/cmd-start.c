@@ -239,8 +239,8 @@ run_reload_app(struct cmdline *l)
 
 const struct cmd cmd_start = {
 	.name = "start", .operands = "APP...", .summary = "start applications and wait until they are up",
-	.about = "What they require is started too.  It holds until \"stop\" or the next change of mode, and clears what failed.\n"
-		 "Ctrl-C ends the waiting, not the start.",
+	.about = "What they require is started too, unless an operator stopped it.  A start holds until \"stop\" or the next change\n"
+		 "of mode, and clears what failed.  Ctrl-C ends the waiting, not the start.",
 	.opts = wait_opts, .min = 1, .max = -1, .first = COMPLETE_APPS, .others = COMPLETE_APPS, .run = run_start,
 };
 

@@ -108,7 +108,7 @@ add_note(struct buf *b, const json_t *app)
 static void
 add_wanted(struct buf *b, const char *why, const char *by)
 {
-	if (strcmp(why, "not") == 0)
+	if (strncmp(why, "not", 3) == 0)
 		buf_addc(b, '-');
 	else if (strcmp(why, "role") == 0)
 		buf_printf(b, "role %s", by);
@@ -167,8 +167,11 @@ struct row {
 static void
 set_times(struct table_line *line, const struct slice *f, struct row *row)
 {
+	double since = strtod(slice_text(f[F_SINCE], &row->text), NULL);
+
 	buf_clear(&row->out);
-	add_duration(&row->out, now_real() - strtod(slice_text(f[F_SINCE], &row->text), NULL));
+	if (since > 0)
+		add_duration(&row->out, now_real() - since);
 	table_set(line, 2, buf_cstr(&row->out));
 	table_set(line, 3, slice_text(f[F_PID], &row->text));
 	if (!slice_is(f[F_RESTARTS], "0"))
@@ -352,11 +355,13 @@ print_state_line(const json_t *app, struct buf *b)
 
 	printf("%12s: ", "State");
 	print_state(text_at(app, "state"));
-	buf_adds(b, " since ");
-	add_time(b, since);
-	buf_adds(b, " (");
-	add_duration(b, now_real() - since);
-	buf_addc(b, ')');
+	if (since > 0) {
+		buf_adds(b, " since ");
+		add_time(b, since);
+		buf_adds(b, " (");
+		add_duration(b, now_real() - since);
+		buf_addc(b, ')');
+	}
 	if (*text_at(app, "reason") && strcmp(text_at(app, "reason"), "none") != 0)
 		buf_printf(b, ", reason: %s", text_at(app, "reason"));
 	if (json_object_get(app, "restart_in") != NULL && !json_is_null(json_object_get(app, "restart_in"))) {

@@ -56,17 +56,23 @@ ask_and_wait(struct cmdline *l, const char *method, json_t *take_params, const c
 static void
 complain_outstanding(const json_t *outstanding)
 {
+	const char *state, *why;
 	size_t i;
 	const json_t *o;
 
 	json_array_foreach((json_t *)outstanding, i, o) {
+		state = text_at(o, "state");
+		why = text_at(o, "why");
 		fputs("  ", stderr);
 		print_text(stderr, text_at(o, "name"));
-		fputs(": ", stderr);
-		print_text(stderr, text_at(o, "state"));
-		if (*text_at(o, "why")) {
+		/* The reason often begins with the state itself. */
+		if (*why == '\0' || strncmp(why, state, strlen(state)) != 0) {
 			fputs(": ", stderr);
-			print_text(stderr, text_at(o, "why"));
+			print_text(stderr, state);
+		}
+		if (*why) {
+			fputs(": ", stderr);
+			print_text(stderr, why);
 		}
 		fputc('\n', stderr);
 	}

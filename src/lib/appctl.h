@@ -103,7 +103,10 @@ int appctl_next(struct appctl *c, int timeout_ms, json_t **reply, bool *last, st
 int appctl_next_text(struct appctl *c, int timeout_ms, const char **text, size_t *len, bool *last,
 	struct appctl_error *e);
 
-/* For poll(): call appctl_next() when fd is readable (-1: not connected now) or after that many ms (-1: no limit). */
+/*
+ * For poll(), after appctl_next() has said that there is none yet: call it again when fd is readable (-1: not connected
+ * now) or after that many ms (-1: no limit).
+ */
 int appctl_fd(const struct appctl *c);
 int appctl_wait_ms(const struct appctl *c);
 

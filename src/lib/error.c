@@ -114,9 +114,12 @@ say_mode_replaced(struct buf *b, const json_t *p)
 static void
 say_application_failed(struct buf *b, const json_t *p)
 {
-	const char *why = text_of(p, "why");
+	const char *why = text_of(p, "why"), *state = text_of(p, "state");
 
-	buf_printf(b, "%s is %s%s%s", text_of(p, "name"), text_of(p, "state"), *why ? ": " : "", why);
+	if (*why && strncmp(why, state, strlen(state)) == 0)
+		buf_printf(b, "%s: %s", text_of(p, "name"), why);	/* it names the state itself */
+	else
+		buf_printf(b, "%s is %s%s%s", text_of(p, "name"), state, *why ? ": " : "", why);
 }
 
 static void
