@@ -443,20 +443,25 @@ print_long(const json_t *app)
 }
 
 static int
-print_applications_long(const struct cmdline *l, struct slice reply)
+print_applications_long(const struct cmdline *l, struct reader *message)
 {
-	json_t *doc = json_loadb(reply.p, reply.len, 0, NULL), *app;
+	struct reader reply = reader_enter(message);
+	struct slice name, value;
+	json_t *apps = NULL, *app;
 	size_t i;
 
-	if (doc == NULL)
-		return not_understood(l);
-	json_array_foreach(json_object_get(doc, "applications"), i, app) {
+	while (reader_member(&reply, &name)) {
+		value = reader_value(&reply);
+		if (slice_is(name, "applications") && apps == NULL)
+			apps = json_loadb(value.p, value.len, 0, NULL);
+	}
+	json_array_foreach(apps, i, app) {
 		if (i > 0)
 			putchar('\n');
 		print_long(app);
 	}
-	json_decref(doc);
-	return 0;
+	json_decref(apps);
+	return apps != NULL ? 0 : not_understood(l);
 }
 
 static int
@@ -498,7 +503,7 @@ print_reply(const struct cmdline *l, struct slice text)
 		else if (l->json)
 			return print_document(reader_value(&message));
 		else if (l->operand_count > 0)
-			return print_applications_long(l, reader_value(&message));
+			return print_applications_long(l, &message);
 		else
 			return print_overview(l, &message);
 	}
