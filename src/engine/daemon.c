@@ -5,6 +5,7 @@
 #include "engine/shell.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,6 +226,7 @@ tell_manager(struct daemon *d)
 	if (!sh->stable_said && engine_mode_state(d->engine) != MODE_CHANGING) {
 		sh->stable_said = true;
 		keeper_say(d->link, LINK_STABLE, 0, NULL, 0, NULL);
+		malloc_trim(0);		/* starting took more than staying up does */
 	}
 }
 

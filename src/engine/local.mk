@@ -8,6 +8,7 @@ libengine_la_SOURCES = \
 	src/engine/child.c \
 	src/engine/control.c src/engine/control.h \
 	src/engine/daemon.c src/engine/daemon.h \
+	src/engine/greet.c \
 	src/engine/link.c \
 	src/engine/load.c \
 	src/engine/methods.c \
@@ -21,6 +22,7 @@ libengine_la_SOURCES = \
 	src/engine/shell.h \
 	src/engine/start.c \
 	src/engine/state.c \
+	src/engine/subscriber.c src/engine/subscriber.h \
 	src/engine/subscription.c \
 	src/engine/tree.c
 nodist_libengine_la_SOURCES = src/engine/varlink_text.h
