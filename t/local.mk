@@ -35,3 +35,11 @@ check-local: all $(check_PROGRAMS)
 check_PROGRAMS += t/sys/appctl-engine
 t_sys_appctl_engine_SOURCES = t/sys/fake-engine.c
 t_sys_appctl_engine_LDADD = libsys.la libwire.la libbase.la
+
+# A program that speaks sd_notify(3) as the real library does.
+if HAVE_LIBSYSTEMD
+check_PROGRAMS += t/sys/sd-notify
+t_sys_sd_notify_SOURCES = t/sys/sd-notify.c
+t_sys_sd_notify_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+t_sys_sd_notify_LDADD = $(LIBSYSTEMD_LIBS)
+endif
