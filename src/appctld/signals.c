@@ -16,18 +16,19 @@
 /*
  * All signals are blocked and at their default, and read from a signalfd:
  * children begin with nothing to undo but the mask, and no signal can end the keeper.  Also
- * those that libc keeps to itself, hence the raw call.
+ * those that libc keeps to itself, hence the raw calls: its posix_spawn() leaves 32 and 33 ignored.
  */
 static int
 block_all(void)
 {
+	static const struct { uint64_t handler, flags, restorer, mask; } at_default;	/* as the kernel has it */
 	uint64_t all = UINT64_MAX;
 	int signo;
 
 	if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all)) < 0)
 		return -1;
 	for (signo = 1; signo < NSIG; signo++)
-		signal(signo, SIG_DFL);		/* KILL, STOP and libc's own refuse: they are at their default */
+		syscall(SYS_rt_sigaction, signo, &at_default, NULL, sizeof(all));	/* KILL and STOP refuse: they are */
 	return 0;
 }
 

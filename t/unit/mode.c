@@ -79,7 +79,7 @@ static void
 without_a_mode_everything_is_wanted(void **state)
 {
 	(void)state;
-	expect(NULL, "cron:no_mode db:no_mode disk:protected lib:no_mode log:protected tool:no_mode web:no_mode ");
+	expect(NULL, "cron:all db:all disk:protected lib:all log:protected tool:all web:all ");
 }
 
 static void
