@@ -2,6 +2,7 @@
 # The app_ctrl document, feature by feature; doc/app_ctrl.md points here by the names of the subtests.
 use strict;
 use warnings;
+use IO::Socket::UNIX;
 use Test::More;
 use Appctl::Test;
 
@@ -101,8 +102,10 @@ subtest 'events' => sub {
 	$node->wait_event({ event => 'app_stopped', app => 'aecore', node => 'alice' });
 	pass('app_stopped');
 	$node->wait_event({ event => 'mode_stable' });
-	my $r = $node->appctl('--json', 'events', '--since', 0, 'new_mode', { timeout => 1 });
-	is(join(' ', map { JSON::PP::decode_json($_)->{mode} // () } grep { /"new_mode"/ } split /\n/, $r->{out}), 'normal maintenance', 'by category');
+	my $socket = IO::Socket::UNIX->new(Peer => $node->runtime_dir . '/events.sock') // die $!;
+	$socket->printflush(qq({"categories":["new_mode"],"since":0}\n));
+	my @lines = map { JSON::PP::decode_json(scalar readline $socket) } 1 .. 3;
+	is_deeply([map { $_->{mode} // $_->{event} } @lines], [qw(hello normal maintenance)], 'by category');
 	$node->stop;
 };
 
