@@ -3,7 +3,6 @@
 include $(srcdir)/t/unit/local.mk
 include $(srcdir)/t/sim/local.mk
 include $(srcdir)/t/fuzz/local.mk
-include $(srcdir)/t/conf/local.mk
 
 # Every t/AREA/NAME.t is a test; nothing to list.
 PERL_TESTS += $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/t/*/*.t))
