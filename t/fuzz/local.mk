@@ -1,1 +1,35 @@
 # SPDX-License-Identifier: MIT
+# Each target is LLVMFuzzerTestOneInput() in a file of its own; here replay.c runs its corpus as a test.
+# To fuzz one: clang -fsanitize=fuzzer,address -Isrc t/fuzz/NAME.c and what it tests.
+fuzz_replay = t/fuzz/replay.c
+
+UNIT_TESTS += t/fuzz/config t/fuzz/envfile t/fuzz/notify t/fuzz/state t/fuzz/subscription
+t_fuzz_config_SOURCES = t/fuzz/config.c $(fuzz_replay)
+t_fuzz_config_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"config"'
+t_fuzz_config_LDADD = libconf.la libcore.la libbase.la -lm
+t_fuzz_envfile_SOURCES = t/fuzz/envfile.c $(fuzz_replay)
+t_fuzz_envfile_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"envfile"'
+t_fuzz_envfile_LDADD = libwire.la libbase.la
+t_fuzz_notify_SOURCES = t/fuzz/notify.c $(fuzz_replay)
+t_fuzz_notify_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"notify"'
+t_fuzz_notify_LDADD = libwire.la libbase.la
+t_fuzz_state_SOURCES = t/fuzz/state.c $(fuzz_replay)
+t_fuzz_state_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"state"'
+t_fuzz_state_LDADD = libwire.la libbase.la
+t_fuzz_subscription_SOURCES = t/fuzz/subscription.c src/engine/subscription.c $(fuzz_replay)
+t_fuzz_subscription_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -DCORPUS='"subscription"'
+t_fuzz_subscription_LDADD = libcore.la libbase.la $(JANSSON_LIBS) -lm
+
+EXTRA_DIST += \
+	t/fuzz/corpus/config/cycle \
+	t/fuzz/corpus/config/empty \
+	t/fuzz/corpus/config/include \
+	t/fuzz/corpus/config/keys \
+	t/fuzz/corpus/config/modify \
+	t/fuzz/corpus/config/request.json \
+	t/fuzz/corpus/config/system \
+	t/fuzz/corpus/config/tokens \
+	t/fuzz/corpus/envfile/plain \
+	t/fuzz/corpus/notify/plain \
+	t/fuzz/corpus/state/records \
+	t/fuzz/corpus/subscription/plain
