@@ -49,7 +49,7 @@ print_tree(const char *name, const json_t *relations)
 static int
 run_relations(struct cmdline *l, const char *method, const char *none)
 {
-	json_t *reply = ask(l, method, json_pack("{s:s}", "name", l->operands[0])), *relations;
+	json_t *reply = ask(l, method, need_json(json_pack("{s:s}", "name", l->operands[0]))), *relations;
 
 	if (reply == NULL)
 		return l->status;

@@ -48,10 +48,10 @@ make_filter(struct cmdline *l)
 	for (i = 0; i < l->operand_count; i++) {
 		if (!known_category(l->operands[i]))
 			goto unknown;
-		json_array_append_new(categories, json_string(l->operands[i]));
+		append_json(categories, json_string(l->operands[i]));
 	}
 	if (l->operand_count > 0)
-		json_object_set(filter, "categories", categories);
+		set_json(filter, "categories", json_incref(categories));
 	json_decref(categories);
 	if (since != NULL && !parse_seq(since, &seq)) {
 		usage_error(l, "--since: \"%s\" is no number of an event", since);
@@ -59,11 +59,11 @@ make_filter(struct cmdline *l)
 		return NULL;
 	}
 	if (since != NULL)
-		json_object_set_new(filter, "since", json_integer(seq));
+		set_json(filter, "since", json_integer(seq));
 	if (value_of(l, &events_opts[OPT_INSTANCE]) != NULL)
-		json_object_set_new(filter, "instance", json_string(value_of(l, &events_opts[OPT_INSTANCE])));
+		set_json(filter, "instance", json_string(value_of(l, &events_opts[OPT_INSTANCE])));
 	if (has(l, &events_opts[OPT_SNAPSHOT]))
-		json_object_set_new(filter, "snapshot", json_true());
+		set_json(filter, "snapshot", json_true());
 	return filter;
 unknown:
 	usage_error(l, "there is no category \"%s\"; appctl-events(7) lists them", l->operands[i]);
@@ -107,7 +107,7 @@ print_event(const json_t *event)
 		buf_printf(&b, "%-6s ", "-");
 	buf_printf(&b, "%-16s %-16s %s", time ? time + 1 : ts, text_at(event, "event"), text_at(event, "app"));
 	add_details(&b, event);
-	puts(buf_cstr(&b));
+	puts(buf_text(&b));
 	buf_free(&b);
 }
 

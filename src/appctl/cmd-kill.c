@@ -24,7 +24,7 @@ run_kill(struct cmdline *l)
 		return l->status;
 	if (signal == NULL)
 		signal = "TERM";
-	reply = appctl_call(l->client, "Kill", json_pack("{s:s, s:s}", "name", l->operands[0], "signal", signal), &e);
+	reply = appctl_call(l->client, "Kill", need_json(json_pack("{s:s, s:s}", "name", l->operands[0], "signal", signal)), &e);
 	if (reply == NULL) {
 		if (strcmp(text_at(e.parameters, "parameter"), "signal") == 0)
 			snprintf(e.message, sizeof(e.message), "there is no signal \"%s\"", signal);
@@ -55,7 +55,7 @@ print_end(const char *name, const json_t *reply)
 		add_text(&b, text_at(last, "text"));
 		if (*text_at(last, "reason"))
 			buf_printf(&b, " (%s)", text_at(last, "reason"));
-		fputs(buf_cstr(&b), stdout);
+		fputs(buf_text(&b), stdout);
 	}
 	putchar('\n');
 	buf_free(&b);
@@ -65,7 +65,7 @@ static int
 run_wait(struct cmdline *l)
 {
 	const char *limit = value_of(l, &wait_opts[0]), *name = l->operands[0];
-	json_t *params = json_pack("{s:s}", "name", name), *reply;
+	json_t *params = need_json(json_pack("{s:s}", "name", name)), *reply;
 	double seconds;
 	int status;
 
@@ -75,7 +75,7 @@ run_wait(struct cmdline *l)
 			json_decref(params);
 			return APPCTL_INVALID;
 		}
-		json_object_set_new(params, "timeout", json_real(seconds));
+		set_json(params, "timeout", json_real(seconds));
 	}
 	reply = ask_and_wait(l, "Wait", params, name);
 	if (reply == NULL)

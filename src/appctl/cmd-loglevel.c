@@ -13,11 +13,11 @@ make_params(const struct cmdline *l)
 	int i;
 
 	if (l->operand_count > 0)
-		json_object_set_new(params, "level", json_string(l->operands[0]));
+		set_json(params, "level", json_string(l->operands[0]));
 	for (i = 1; i < l->operand_count; i++)
-		json_array_append_new(modules, json_string(l->operands[i]));
+		append_json(modules, json_string(l->operands[i]));
 	if (l->operand_count > 1)
-		json_object_set(params, "modules", modules);
+		set_json(params, "modules", json_incref(modules));
 	json_decref(modules);
 	return params;
 }

@@ -25,7 +25,7 @@ static char *
 find_log(struct cmdline *l)
 {
 	const char *name = l->operands[0], *path;
-	json_t *reply = ask(l, "Status", json_pack("{s:[s]}", "names", name));
+	json_t *reply = ask(l, "Status", need_json(json_pack("{s:[s]}", "names", name)));
 	char *copy = NULL;
 
 	if (reply == NULL)
@@ -142,11 +142,11 @@ print_log_json(struct cmdline *l, const char *path, unsigned long lines)
 	while ((n = getline(&line, &room, f)) > 0) {
 		n -= line[n - 1] == '\n';
 		line[n] = '\0';
-		json_array_append_new(list, json_utf8_or_escaped(line));
+		append_json(list, json_utf8_or_escaped(line));
 	}
 	free(line);
 	fclose(f);
-	print_json(json_pack("{s:s, s:s, s:o}", "name", l->operands[0], "log", path, "lines", list));
+	print_json(need_json(json_pack("{s:s, s:s, s:o}", "name", l->operands[0], "log", path, "lines", list)));
 	return 0;
 }
 

@@ -27,7 +27,7 @@ print_known_modes(const json_t *mode_roles, const char *current)
 		table_set(line, 1, name);
 		buf_clear(&b);
 		add_list(&b, roles);
-		table_set(line, 2, buf_cstr(&b));
+		table_set(line, 2, buf_text(&b));
 	}
 	buf_free(&b);
 	table_print(t);
@@ -61,7 +61,7 @@ print_known_roles(const json_t *roles, const json_t *current)
 		table_set(line, 1, name);
 		buf_clear(&b);
 		add_list(&b, apps);
-		table_set(line, 2, buf_cstr(&b));
+		table_set(line, 2, buf_text(&b));
 	}
 	buf_free(&b);
 	table_print(t);
@@ -104,7 +104,7 @@ show_mode(struct cmdline *l)
 		return l->status;
 	}
 	if (l->json) {
-		json_object_set_new(now, "known", known);
+		set_json(now, "known", known);
 		print_json(now);
 		return 0;
 	}
@@ -118,7 +118,7 @@ show_mode(struct cmdline *l)
 static int
 await_mode(struct cmdline *l, const char *mode, double seconds)
 {
-	json_t *reply = ask_and_wait(l, "AwaitStableMode", seconds >= 0 ? json_pack("{s:f}", "timeout", seconds) : NULL, NULL);
+	json_t *reply = ask_and_wait(l, "AwaitStableMode", seconds >= 0 ? need_json(json_pack("{s:f}", "timeout", seconds)) : NULL, NULL);
 	const char *reached;
 
 	if (reply == NULL)
@@ -152,7 +152,7 @@ run_mode(struct cmdline *l)
 		return APPCTL_INVALID;
 	if (l->operand_count == 0)
 		return has(l, &mode_opts[0]) ? await_mode(l, NULL, seconds) : show_mode(l);
-	reply = ask(l, "SetMode", json_pack("{s:s}", "mode", l->operands[0]));
+	reply = ask(l, "SetMode", need_json(json_pack("{s:s}", "mode", l->operands[0])));
 	if (reply == NULL)
 		return l->status;
 	if (!has(l, &mode_opts[0]) && l->json)

@@ -19,11 +19,11 @@ add_step(struct table *t, struct table_line *wave, const json_t *step, struct bu
 	add_text(b, text_at(step, "action"));
 	buf_addc(b, ' ');
 	add_text(b, text_at(step, "name"));
-	table_set(line, 0, buf_cstr(b));
+	table_set(line, 0, buf_text(b));
 	table_set(line, 1, text_at(step, "why"));
 	buf_clear(b);
 	add_list(b, json_object_get(step, "after"));
-	table_set(line, 2, buf_cstr(b));
+	table_set(line, 2, buf_text(b));
 }
 
 /* A branch for each wave: its steps go in parallel. */
@@ -43,7 +43,7 @@ print_steps(const json_t *steps)
 			buf_clear(&b);
 			buf_printf(&b, "wave %.0f", wave);
 			line = table_add(t, NULL);
-			table_set(line, 0, buf_cstr(&b));
+			table_set(line, 0, buf_text(&b));
 		}
 		add_step(t, line, step, &b);
 	}
@@ -54,7 +54,7 @@ print_steps(const json_t *steps)
 static int
 run_plan(struct cmdline *l)
 {
-	json_t *reply = ask(l, "Plan", l->operand_count > 0 ? json_pack("{s:s}", "mode", l->operands[0]) : NULL);
+	json_t *reply = ask(l, "Plan", l->operand_count > 0 ? need_json(json_pack("{s:s}", "mode", l->operands[0])) : NULL);
 
 	if (reply == NULL)
 		return l->status;
@@ -98,7 +98,7 @@ print_chain(const json_t *chain)
 static int
 run_explain(struct cmdline *l)
 {
-	json_t *reply = ask(l, "Explain", json_pack("{s:s}", "name", l->operands[0]));
+	json_t *reply = ask(l, "Explain", need_json(json_pack("{s:s}", "name", l->operands[0])));
 
 	if (reply == NULL)
 		return l->status;

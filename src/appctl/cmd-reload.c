@@ -80,7 +80,7 @@ reload_new(struct cmdline *l)
 	}
 	add_list(&b, json_object_get(reply, "added"));
 	if (b.len > 0)
-		printf("added: %s\n", buf_cstr(&b));
+		printf("added: %s\n", buf_text(&b));
 	else
 		puts("no new applications");
 	buf_free(&b);
@@ -95,7 +95,7 @@ run_reload(struct cmdline *l)
 
 	if (has(l, &reload_opts[1]))
 		return dry ? usage_error(l, "--new cannot be tried with --dry-run") : reload_new(l);
-	return print_reply(l, ask(l, "Reload", dry ? json_pack("{s:b}", "dry_run", 1) : NULL));
+	return print_reply(l, ask(l, "Reload", dry ? need_json(json_pack("{s:b}", "dry_run", 1)) : NULL));
 }
 
 const struct cmd cmd_reload = {

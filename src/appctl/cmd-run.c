@@ -45,7 +45,7 @@ set_text(const struct cmdline *l, json_t *definition, int opt, const char *key)
 	const char *value = value_of(l, &run_opts[opt]);
 
 	if (value != NULL)
-		json_object_set_new(definition, key, json_string(value));
+		set_json(definition, key, json_string(value));
 }
 
 /* 0; usage error, said. */
@@ -54,6 +54,7 @@ set_environment(const struct cmdline *l, json_t *definition)
 {
 	json_t *environment = json_object();
 	const char *equals;
+	char *name;
 	size_t i;
 
 	for (i = 0; i < l->given_count; i++) {
@@ -64,10 +65,14 @@ set_environment(const struct cmdline *l, json_t *definition)
 			json_decref(environment);
 			return usage_error(l, "--env: \"%s\" is not NAME=VALUE", l->given[i].value);
 		}
-		json_object_setn_new(environment, l->given[i].value, (size_t)(equals - l->given[i].value), json_string(equals + 1));
+		name = strndup(l->given[i].value, (size_t)(equals - l->given[i].value));
+		if (name == NULL)
+			no_memory();
+		set_json(environment, name, json_string(equals + 1));
+		free(name);
 	}
 	if (json_object_size(environment) > 0)
-		json_object_set(definition, "environment", environment);
+		set_json(definition, "environment", json_incref(environment));
 	json_decref(environment);
 	return 0;
 }
@@ -84,14 +89,14 @@ set_numbers(const struct cmdline *l, json_t *definition)
 		seconds = parse_seconds(shutdown, "--shutdown");
 		if (seconds < 0)
 			return APPCTL_INVALID;
-		json_object_set_new(definition, "shutdown", json_real(seconds));
+		set_json(definition, "shutdown", json_real(seconds));
 	}
 	if (nice == NULL)
 		return 0;
 	n = strtol(nice, &end, 10);
 	if (end == nice || *end != '\0' || n < -20 || n > 19)
 		return usage_error(l, "--nice: \"%s\" is not a number from -20 to 19", nice);
-	json_object_set_new(definition, "nice", json_integer(n));
+	set_json(definition, "nice", json_integer(n));
 	return 0;
 }
 
@@ -100,24 +105,22 @@ static json_t *
 make_definition(struct cmdline *l)
 {
 	autofree char *here = getcwd(NULL, 0);
-	json_t *definition = json_pack("{s:s, s:[]}", "restart", "temporary", "command");
+	json_t *definition = need_json(json_pack("{s:s, s:[]}", "restart", "temporary", "command"));
 	json_t *command = json_object_get(definition, "command");
 	int i;
 
 	for (i = 0; i < l->operand_count; i++)
-		json_array_append_new(command, json_string(l->operands[i]));
+		append_json(command, json_string(l->operands[i]));
 	if (here != NULL)
-		json_object_set_new(definition, "directory", json_string(here));
+		set_json(definition, "directory", json_string(here));
 	set_text(l, definition, OPT_DIRECTORY, "directory");
 	set_text(l, definition, OPT_USER, "user");
 	set_text(l, definition, OPT_GROUP, "group");
 	if (value_of(l, &run_opts[OPT_LOG]) != NULL)
-		json_object_set_new(definition, "log", json_pack("{s:s, s:s}", "type", "file", "path", value_of(l, &run_opts[OPT_LOG])));
+		set_json(definition, "log", need_json(json_pack("{s:s, s:s}", "type", "file", "path", value_of(l, &run_opts[OPT_LOG]))));
 	l->status = set_environment(l, definition);
 	if (l->status == 0)
 		l->status = set_numbers(l, definition);
-	if (l->status == 0 && json_array_size(command) != (size_t)l->operand_count)
-		l->status = usage_error(l, "the command is not valid UTF-8");
 	if (l->status == 0)
 		return definition;
 	json_decref(definition);
@@ -132,9 +135,9 @@ make_params(struct cmdline *l)
 
 	if (definition == NULL)
 		return NULL;
-	params = json_pack("{s:o}", "definition", definition);
+	params = need_json(json_pack("{s:o}", "definition", definition));
 	if (name != NULL)
-		json_object_set_new(params, "name", json_string(name));
+		set_json(params, "name", json_string(name));
 	return params;
 }
 
@@ -166,7 +169,7 @@ send_signal(struct run *r, int signo)
 	for (i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
 		if (forwarded[i].signo == signo)
 			json_decref(appctl_call(r->control, "Kill",
-						json_pack("{s:s, s:s}", "name", r->name, "signal", forwarded[i].name), &e));
+						need_json(json_pack("{s:s, s:s}", "name", r->name, "signal", forwarded[i].name)), &e));
 	if (e.status != APPCTL_DONE && strcmp(e.name, "org.appctl.Control.NotRunning") != 0)
 		complain(&e);
 	appctl_error_clear(&e);
@@ -244,7 +247,7 @@ follow_by_name(struct run *r, struct appctl_error *e)
 
 	if (r->name == NULL || strcmp(e->name, APPCTL_OUTCOME_UNKNOWN) != 0)
 		return NULL;
-	if (appctl_begin(r->l->client, "Wait", json_pack("{s:s}", "name", r->name), 0, NULL, 0, &again) < 0) {
+	if (appctl_begin(r->l->client, "Wait", need_json(json_pack("{s:s}", "name", r->name)), 0, NULL, 0, &again) < 0) {
 		appctl_error_clear(&again);
 		return NULL;
 	}

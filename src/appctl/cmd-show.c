@@ -75,7 +75,7 @@ print_value(const json_t *v, int depth)
 static int
 run_show(struct cmdline *l)
 {
-	json_t *reply = ask(l, "Show", json_pack("{s:s}", "name", l->operands[0]));
+	json_t *reply = ask(l, "Show", need_json(json_pack("{s:s}", "name", l->operands[0])));
 
 	if (reply == NULL)
 		return l->status;

@@ -46,7 +46,7 @@ wait_for_end(struct cmdline *l, int keeper)
 static int
 run_shutdown(struct cmdline *l)
 {
-	json_t *params = has(l, &shutdown_opts[OPT_HURRY]) ? json_pack("{s:b}", "hurry", 1) : NULL, *reply;
+	json_t *params = has(l, &shutdown_opts[OPT_HURRY]) ? need_json(json_pack("{s:b}", "hurry", 1)) : NULL, *reply;
 	bool wait = has(l, &shutdown_opts[OPT_WAIT]);
 	struct appctl_error e = { 0 };
 	autoclose int keeper = -1;

@@ -46,11 +46,11 @@ monotonic(void)
 static void
 add_result(struct orders *o, const char *name, const char *state)
 {
-	json_t *result = json_pack("{s:s}", "name", name);
+	json_t *result = need_json(json_pack("{s:s}", "name", name));
 
 	if (state != NULL)
-		json_object_set_new(result, "state", json_string(state));
-	json_array_append_new(o->results, result);
+		set_json(result, "state", json_string(state));
+	append_json(o->results, result);
 	if (state != NULL && !o->l->json) {
 		printf("%s: ", name);
 		print_state(state);
@@ -62,7 +62,7 @@ static void
 add_error(struct orders *o, const char *name, struct appctl_error *e)
 {
 	complain(e);
-	json_array_append_new(o->results, json_pack("{s:s, s:o}", "name", name, "error", error_json(e)));
+	append_json(o->results, need_json(json_pack("{s:s, s:o}", "name", name, "error", error_json(e))));
 	if (o->status == 0)
 		o->status = e->status;
 	appctl_error_clear(e);
@@ -95,10 +95,10 @@ dependents_are_operands(const struct cmdline *l, const struct appctl_error *e)
 static json_t *
 give_one(struct orders *o, const char *name, bool with_dependents, struct appctl_error *e)
 {
-	json_t *params = json_pack("{s:s}", "name", name);
+	json_t *params = need_json(json_pack("{s:s}", "name", name));
 
 	if (with_dependents)
-		json_object_set_new(params, "with_dependents", json_true());
+		set_json(params, "with_dependents", json_true());
 	return appctl_call(o->l->client, o->method, params, e);
 }
 
@@ -110,8 +110,8 @@ note_stopped(json_t *ordered, const json_t *reply, const char *name)
 	json_t *v;
 
 	json_array_foreach(json_object_get(reply, "stopped"), i, v)
-		json_object_set_new(ordered, json_string_value(v) ? json_string_value(v) : name, json_true());
-	json_object_set_new(ordered, name, json_true());
+		set_json(ordered, json_string_value(v) ? json_string_value(v) : name, json_true());
+	set_json(ordered, name, json_true());
 }
 
 static void
@@ -151,13 +151,13 @@ give_all(struct orders *o, bool with_dependents)
 static void
 wait_for(struct orders *o, const char *name)
 {
-	json_t *params = json_pack("{s:s}", "name", name), *reply = NULL;
+	json_t *params = need_json(json_pack("{s:s}", "name", name)), *reply = NULL;
 	struct appctl_error e = { 0 };
 	double left;
 
 	if (o->end >= 0) {
 		left = o->end - monotonic();
-		json_object_set_new(params, "timeout", json_real(left > 0 ? left : 0));
+		set_json(params, "timeout", json_real(left > 0 ? left : 0));
 	}
 	if (appctl_begin(o->l->client, "AwaitApplication", params, 0, NULL, 0, &e) == 0)
 		reply = progress_wait(o->l, name, &e);
@@ -186,7 +186,7 @@ run_orders(struct orders *o, bool with_dependents)
 	}
 	json_decref(ordered);
 	if (o->l->json)
-		print_json(json_pack("{s:o}", "applications", o->results));
+		print_json(need_json(json_pack("{s:o}", "applications", o->results)));
 	else
 		json_decref(o->results);
 	return o->status;

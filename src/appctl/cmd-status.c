@@ -53,7 +53,7 @@ slice_text(struct slice s, struct buf *b)
 		buf_adds(b, json_string_value(v) ? json_string_value(v) : "");
 		json_decref(v);
 	}
-	return buf_cstr(b);
+	return buf_text(b);
 }
 
 static void
@@ -172,7 +172,7 @@ set_times(struct table_line *line, const struct slice *f, struct row *row)
 	buf_clear(&row->out);
 	if (since > 0)
 		add_duration(&row->out, now_real() - since);
-	table_set(line, 2, buf_cstr(&row->out));
+	table_set(line, 2, buf_text(&row->out));
 	table_set(line, 3, slice_text(f[F_PID], &row->text));
 	if (!slice_is(f[F_RESTARTS], "0"))
 		table_set(line, 4, slice_text(f[F_RESTARTS], &row->text));
@@ -183,7 +183,7 @@ set_wanted(struct table_line *line, const struct slice *f, struct row *row)
 {
 	buf_clear(&row->out);
 	add_wanted(&row->out, slice_text(f[F_WHY], &row->text), slice_text(f[F_WHY_BY], &row->by));
-	table_set(line, 5, buf_cstr(&row->out));
+	table_set(line, 5, buf_text(&row->out));
 }
 
 static void
@@ -194,7 +194,7 @@ set_note(struct table_line *line, struct slice app, struct row *row)
 	buf_clear(&row->out);
 	add_note(&row->out, object);
 	json_decref(object);
-	table_set(line, 6, buf_cstr(&row->out));
+	table_set(line, 6, buf_text(&row->out));
 }
 
 static bool
@@ -249,7 +249,7 @@ print_headline(const json_t *head)
 	} else {
 		buf_adds(&b, ": no mode is set, ");
 	}
-	fputs(buf_cstr(&b), stdout);
+	fputs(buf_text(&b), stdout);
 	print_state(text_at(head, "mode_state"));
 	buf_clear(&b);
 	if (json_array_size(json_object_get(head, "current_roles")) > 0) {
@@ -258,7 +258,7 @@ print_headline(const json_t *head)
 	}
 	if (true_at(head, "shutting_down"))
 		buf_adds(&b, "; shutting down");
-	puts(buf_cstr(&b));
+	puts(buf_text(&b));
 	buf_free(&b);
 }
 
@@ -330,7 +330,7 @@ static void
 print_field(const char *name, struct buf *b)
 {
 	if (b->len > 0)
-		printf("%12s: %s\n", name, buf_cstr(b));
+		printf("%12s: %s\n", name, buf_text(b));
 	buf_clear(b);
 }
 
@@ -368,7 +368,7 @@ print_state_line(const json_t *app, struct buf *b)
 		buf_adds(b, ", starts again in ");
 		add_duration(b, number_at(app, "restart_in"));
 	}
-	puts(buf_cstr(b));
+	puts(buf_text(b));
 	buf_clear(b);
 }
 
@@ -425,7 +425,7 @@ print_long(const json_t *app)
 		buf_adds(&b, " - ");
 		add_text(&b, text_at(app, "description"));
 	}
-	puts(buf_cstr(&b));
+	puts(buf_text(&b));
 	buf_clear(&b);
 	print_state_line(app, &b);
 	print_process(app, &b);
@@ -483,9 +483,9 @@ wanted_names(const struct cmdline *l)
 	int i;
 
 	for (i = 0; i < l->operand_count; i++)
-		json_array_append_new(names, json_string(l->operands[i]));
+		append_json(names, json_string(l->operands[i]));
 	if (l->operand_count > 0)
-		json_object_set(params, "names", names);
+		set_json(params, "names", json_incref(names));
 	json_decref(names);
 	return params;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "appctl/cmd.h"
+#include "appctl/output.h"
 
 #include <string.h>
 
@@ -25,7 +26,7 @@ print_options(const struct opt *o)
 	for (; o->name != NULL; o++) {
 		buf_clear(&b);
 		add_option(&b, o);
-		printf("  %-31s %s\n", buf_cstr(&b), o->help);
+		printf("  %-31s %s\n", buf_text(&b), o->help);
 	}
 	buf_free(&b);
 }

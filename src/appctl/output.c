@@ -7,6 +7,45 @@
 #include <unistd.h>
 
 void
+no_memory(void)
+{
+	fputs("appctl: no memory\n", stderr);
+	exit(1);
+}
+
+json_t *
+need_json(json_t *v)
+{
+	if (v == NULL)
+		no_memory();
+	return v;
+}
+
+void
+set_json(json_t *object, const char *key, json_t *take_value)
+{
+	if (json_object_set_new(object, key, take_value) < 0)
+		no_memory();
+}
+
+void
+append_json(json_t *array, json_t *take_value)
+{
+	if (json_array_append_new(array, take_value) < 0)
+		no_memory();
+}
+
+const char *
+buf_text(struct buf *b)
+{
+	const char *s = buf_cstr(b);
+
+	if (b->failed)
+		no_memory();
+	return s;
+}
+
+void
 print_json(json_t *take_doc)
 {
 	/* 16 digits: a time since 1970 to the microsecond, and 0.1 as 0.1. */
@@ -34,7 +73,7 @@ print_text(FILE *f, const char *text)
 	struct buf b = { 0 };
 
 	add_text(&b, text);
-	fputs(buf_cstr(&b), f);
+	fputs(buf_text(&b), f);
 	buf_free(&b);
 }
 
@@ -167,7 +206,7 @@ json_utf8_or_escaped(const char *text)
 			buf_addc(&b, *text);
 		else
 			buf_printf(&b, "\\x%02x", (unsigned char)*text);
-	s = json_string(buf_cstr(&b));
+	s = json_string(buf_text(&b));
 	buf_free(&b);
 	return s;
 }

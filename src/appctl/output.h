@@ -10,6 +10,16 @@
 
 /* How things are printed: JSON, text from elsewhere, times, colours, tables and trees. */
 
+/*
+ * Out of memory a command line says so and ends: half a request would be another one.
+ * A string that is no UTF-8 never comes this far, see parse().
+ */
+_Noreturn void no_memory(void);
+json_t *need_json(json_t *v);				/* v */
+void set_json(json_t *object, const char *key, json_t *take_value);
+void append_json(json_t *array, json_t *take_value);
+const char *buf_text(struct buf *b);			/* as buf_cstr() */
+
 /* One document and a newline; indented on a terminal.  Takes doc. */
 void print_json(json_t *take_doc);
 /* Text that comes from elsewhere: control characters are shown, not obeyed. */

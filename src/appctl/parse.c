@@ -198,6 +198,31 @@ check_operands(const struct cmdline *l)
 	return 0;
 }
 
+/* What goes into JSON has to be UTF-8; only names of files need not be. */
+static bool
+is_text(const char *s)
+{
+	json_t *v = json_string(s);
+
+	json_decref(v);
+	return v != NULL;
+}
+
+static int
+check_text(const struct cmdline *l)
+{
+	size_t i;
+	int n;
+
+	for (n = 0; n < l->operand_count; n++)
+		if (l->cmd->first != COMPLETE_FILES && !is_text(l->operands[n]))
+			return usage_error(l, "argument %d is not valid UTF-8", n + 1);
+	for (i = 0; i < l->given_count; i++)
+		if (l->given[i].value != NULL && !is_text(l->given[i].value))
+			return usage_error(l, "the value of --%s is not valid UTF-8", l->given[i].opt->name);
+	return 0;
+}
+
 int
 parse(struct cmdline *l, int argc, char **argv)
 {
@@ -219,7 +244,9 @@ parse(struct cmdline *l, int argc, char **argv)
 				options = false;
 		}
 	}
-	return r != 0 ? r : check_operands(l);
+	if (r == 0)
+		r = check_operands(l);
+	return r != 0 ? r : check_text(l);
 }
 
 bool

@@ -58,14 +58,14 @@ draw(struct progress *p)
 	json_t *reply;
 
 	if (p->app != NULL)
-		reply = appctl_call(p->client, "Status", json_pack("{s:[s]}", "names", p->app), &e);
+		reply = appctl_call(p->client, "Status", need_json(json_pack("{s:[s]}", "names", p->app)), &e);
 	else
 		reply = appctl_call(p->client, "IsModeStable", NULL, &e);
 	appctl_error_clear(&e);
 	buf_adds(&b, "waiting for ");
 	add_states(&b, json_object_get(reply, p->app ? "applications" : "outstanding"));
 	erase(p);
-	fprintf(stderr, "%.*s", (int)terminal_width() - 1, buf_cstr(&b));
+	fprintf(stderr, "%.*s", (int)terminal_width() - 1, buf_text(&b));
 	p->shown = true;
 	json_decref(reply);
 	buf_free(&b);

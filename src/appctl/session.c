@@ -103,7 +103,7 @@ complain_problems(const json_t *problems)
 		}
 		buf_addc(&b, '\n');
 	}
-	fputs(buf_cstr(&b), stderr);
+	fputs(buf_text(&b), stderr);
 	buf_free(&b);
 }
 
@@ -121,12 +121,12 @@ complain(const struct appctl_error *e)
 json_t *
 error_json(const struct appctl_error *e)
 {
-	json_t *doc = json_pack("{s:i, s:s}", "status", (int)e->status, "message", e->message);
+	json_t *doc = need_json(json_pack("{s:i, s:s}", "status", (int)e->status, "message", e->message));
 
 	if (*e->name)
-		json_object_set_new(doc, "name", json_string(e->name));
+		set_json(doc, "name", json_string(e->name));
 	if (e->parameters != NULL)
-		json_object_set(doc, "parameters", e->parameters);
+		set_json(doc, "parameters", json_incref(e->parameters));
 	return doc;
 }
 
@@ -137,7 +137,7 @@ fail(const struct cmdline *l, struct appctl_error *e)
 
 	complain(e);
 	if (l->json)
-		print_json(json_pack("{s:o}", "error", error_json(e)));
+		print_json(need_json(json_pack("{s:o}", "error", error_json(e))));
 	appctl_error_clear(e);
 	return status;
 }

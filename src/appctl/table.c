@@ -3,7 +3,6 @@
 
 #include <libsmartcols.h>
 #include <locale.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 /* struct table and struct table_line are libsmartcols' own under names of ours: no other file knows that library. */
@@ -11,10 +10,8 @@
 static void
 or_end(const void *p)
 {
-	if (p != NULL)
-		return;
-	fputs("appctl: no memory\n", stderr);
-	exit(1);
+	if (p == NULL)
+		no_memory();
 }
 
 static int
@@ -77,7 +74,8 @@ table_print(struct table *take_t)
 {
 	struct libscols_table *t = (struct libscols_table *)take_t;
 
-	scols_print_table(t);
+	if (scols_print_table(t) < 0 && !ferror(stdout))
+		no_memory();
 	scols_unref_table(t);
 }
 

@@ -35,14 +35,16 @@ ask(struct appctl_events *s)
 }
 
 /* A connection behind a break goes on where the last one ended. */
-static void
-go_on_from_here(struct appctl_events *s)
+static int
+go_on_from_here(struct appctl_events *s, struct appctl_error *e)
 {
 	if (s->instance == NULL || s->in_snapshot)
-		return;
+		return 0;
 	json_object_del(s->filter, "snapshot");
-	json_object_set_new(s->filter, "since", json_integer(s->seq));
-	json_object_set_new(s->filter, "instance", json_string(s->instance));
+	if (json_object_set_new(s->filter, "since", json_integer(s->seq)) < 0 ||
+	    json_object_set_new(s->filter, "instance", json_string(s->instance)) < 0)
+		return error_memory(e);
+	return 0;
 }
 
 static int
@@ -183,11 +185,8 @@ appctl_events_next(struct appctl_events *s, int timeout_ms, json_t **event, stru
 			continue;
 		}
 		r = stream_fill(&s->s, until(end_ms));
-		if (r < 0) {
-			if (stream_broke(&s->s, e) < 0)
-				return -1;
-			go_on_from_here(s);
-		}
+		if (r < 0 && (stream_broke(&s->s, e) < 0 || go_on_from_here(s, e) < 0))
+			return -1;
 		if (r == 0 && end_ms != INT64_MAX && now_ms() >= end_ms)
 			return 0;
 	}

@@ -16,12 +16,11 @@ applications:
 	       log = { type = "file"; path = "@DIR@/web.log"; }; };
 	setup: { command = ["true"]; type = "oneshot"; start_before = ["web"]; };
 	slow: { command = ["sleep", "1000"]; ready = { type = "exec"; command = ["/usr/bin/test", "-e", "@DIR@/slow-is-ready"]; interval = 0.05; timeout = 60.0; }; };
-	gone: { command = ["/nonexistent/program"]; restart = "temporary"; };
-	broken: { command = ["sh", "-c", "exit 3"]; restart = "temporary"; };
+	broken: { command = ["/nonexistent/program"]; restart = "temporary"; };
 	task: { command = ["sh", "-c", "while ! test -e @DIR@/task-may-end; do sleep 0.02; done; exit 0"]; restart = "transient"; };
 	fonts: { description = "nothing to run"; };
 };
-roles: { basic = ["db", "fonts"]; active = ["web", "setup"]; late = ["slow"]; bad = ["broken"]; tasks = ["task", "gone"]; };
+roles: { basic = ["db", "fonts"]; active = ["web", "setup"]; late = ["slow"]; bad = ["broken"]; tasks = ["task"]; };
 modes: { normal = ["basic", "active"]; maintenance = ["basic"]; waiting = ["basic", "late"]; failing = ["bad"]; batch = ["tasks"]; };
 CONF
 $node->start;
@@ -60,7 +59,7 @@ subtest 'status' => sub {
 	like($r->{out}, qr/^ +Defined: .*appctld\.conf:5$/m, 'where it is defined');
 	like($r->{out}, qr/^ +Log: .*\n\n  one\n  two\n  three\n\z/m, 'the end of its log');
 	like(ok_command(qr/^db - the data\n/, 'status', 'db', 'fonts')->{out}, qr/\n\nfonts - nothing to run\n +State: load_only/, 'more than one');
-	is_deeply([map { $_->{name} } @{ $node->appctl_json('status')->{applications} }], [qw(broken db fonts gone setup slow task web)], '--json has all');
+	is_deeply([map { $_->{name} } @{ $node->appctl_json('status')->{applications} }], [qw(broken db fonts setup slow task web)], '--json has all');
 	fails(3, qr/no application "wbe"; did you mean "web"/, 'status', 'wbe');
 };
 
@@ -118,7 +117,7 @@ subtest 'start, stop, restart, reload-app, kill, wait' => sub {
 	spew($node->dir . '/slow-is-ready', '');
 	ok_command(qr/^slow: running\n/, 'start', 'slow');
 	ok_command(qr/^slow: stopped\n/, 'stop', 'slow', '--wait=10');
-	fails(1, qr/gone.*No such file/, 'start', 'gone');
+	fails(1, qr/broken.*No such file/, 'start', 'broken');
 	fails(3, qr/no application/, $_, 'nope') for qw(start stop restart reload-app kill wait);
 	my $r = $node->appctl('start', 'nope', 'db');
 	is("$r->{exit} $r->{out}", "3 db: running\n", 'one that is not there does not hold up the others');
@@ -132,7 +131,7 @@ subtest 'start, stop, restart, reload-app, kill, wait' => sub {
 	ok_command(qr/^task: running\n/, 'start', 'task');
 	spew($node->dir . '/task-may-end', '');
 	ok_command(qr/^task: completed, exit 0 \(normal\)\n/, 'wait', 'task');
-	is($node->appctl('wait', 'gone')->{exit}, 1, 'wait for one that failed');
+	is($node->appctl('wait', 'broken')->{exit}, 1, 'wait for one that failed');
 	ok_command(qr/stable/, 'mode', 'maintenance', '--wait=10');
 	ok_command(qr/stable/, 'mode', 'normal', '--wait=10');
 };

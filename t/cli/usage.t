@@ -47,6 +47,8 @@ for (
 	[['events', '--since=x'], qr/no number of an event/],
 	[['logs', '-n', 'x', 'a'], qr/no number/],
 	[['--json', 'logs', '-f', 'a'], qr/no end/],
+	[['plan', "\xff"], qr/argument 1 is not valid UTF-8/],
+	[['kill', '-s', "\xff", 'a'], qr/value of --signal is not valid UTF-8/],
 	[['run'], qr/it needs/],
 	[['run', '-e', 'X', 'true'], qr/not NAME=VALUE/],
 	[['run', '--nice', '77', 'true'], qr/from -20 to 19/],
