@@ -3,10 +3,13 @@
 # To fuzz one: clang -fsanitize=fuzzer,address -Isrc t/fuzz/NAME.c and what it tests.
 fuzz_replay = t/fuzz/replay.c
 
-UNIT_TESTS += t/fuzz/config t/fuzz/envfile t/fuzz/notify t/fuzz/state t/fuzz/subscription
+UNIT_TESTS += t/fuzz/config t/fuzz/control t/fuzz/envfile t/fuzz/notify t/fuzz/state t/fuzz/subscription
 t_fuzz_config_SOURCES = t/fuzz/config.c $(fuzz_replay)
 t_fuzz_config_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"config"'
 t_fuzz_config_LDADD = libconf.la libcore.la libbase.la -lm
+t_fuzz_control_SOURCES = t/fuzz/control.c $(fuzz_replay)
+t_fuzz_control_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -DCORPUS='"control"'
+t_fuzz_control_LDADD = libengine.la libconf.la libwire.la libcore.la libbase.la $(JANSSON_LIBS) -lm
 t_fuzz_envfile_SOURCES = t/fuzz/envfile.c $(fuzz_replay)
 t_fuzz_envfile_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"envfile"'
 t_fuzz_envfile_LDADD = libwire.la libbase.la
@@ -29,6 +32,14 @@ EXTRA_DIST += \
 	t/fuzz/corpus/config/request.json \
 	t/fuzz/corpus/config/system \
 	t/fuzz/corpus/config/tokens \
+	t/fuzz/corpus/control/applications \
+	t/fuzz/corpus/control/daemon \
+	t/fuzz/corpus/control/introspection \
+	t/fuzz/corpus/control/modes \
+	t/fuzz/corpus/control/reload \
+	t/fuzz/corpus/control/run \
+	t/fuzz/corpus/control/status \
+	t/fuzz/corpus/control/wrong \
 	t/fuzz/corpus/envfile/plain \
 	t/fuzz/corpus/notify/plain \
 	t/fuzz/corpus/state/records \
