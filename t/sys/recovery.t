@@ -99,4 +99,33 @@ $node->wait_event({ event => 'app_stopped', app => 'db' });
 is($node->wait_end, 0, 'a shutdown goes on');
 ok(!process_is_alive($_), 'and all have ended') for values %$before;
 
+# The state is damaged: refused as a whole, and rebuilt from the files and the keeper's table.
+$node = Appctl::Test->new(config => <<'END');
+applications:
+{
+	db:  { command = ["/bin/sleep", "1000"]; };
+	web: { command = ["/bin/sleep", "1000"]; applications = ["db"]; };
+};
+END
+$node->start;
+my $stable = $node->wait_event({ event => 'mode_stable' });
+$before = pids();
+my ($state) = grep { (readlink // '') =~ /memfd:appctl-state/ } glob '/proc/' . $node->engine_pid . '/fd/*';
+open my $fh, '+<', $state or die "$state: $!";
+seek $fh, 300, 0;
+print $fh "\xff" x 16;
+close $fh;
+kill_engine();
+my $hello = $node->wait_event({ event => 'hello' });
+$node->wait_event({ event => 'app_running', app => 'web' });
+is_deeply(pids(), $before, 'a damaged state: the same processes');
+like($node->log_text, qr/the state is damaged/, 'which is said');
+my $lost = ($node->events_so_far({ event => 'lost' }))[0];
+is($lost->{from}, 1, 'what was published before is said to be lost');
+cmp_ok($lost->{to}, '>=', $stable->{seq}, 'and no number is given twice');
+$node->signal('TERM');
+$node->wait_event({ event => 'app_stopped', app => 'web' });
+$node->wait_event({ event => 'app_stopped', app => 'db' });
+is($node->wait_end, 0, 'and the order is known');
+
 done_testing;
