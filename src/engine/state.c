@@ -195,7 +195,6 @@ void
 state_go_on(struct state_file *s, const struct state_view *v)
 {
 	s->committed = v->committed;
-	s->compact_at = 2 * v->committed + GARBAGE_MIN;
 	s->header = map_header(s->fd);
 	if (s->header == NULL)
 		file_failed(s, "cannot map");
