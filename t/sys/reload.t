@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+# SIGHUP reads the configuration again: a good one is applied as far as it differs, a bad one changes nothing.
+use strict;
+use warnings;
+use Test::More;
+use Time::HiRes 'sleep';
+use Appctl::Test;
+
+my $node = Appctl::Test->new(config => <<'END');
+applications:
+{
+	web: { command = ["/bin/sleep", "1000"]; };
+	old: { command = ["/bin/sleep", "1000"]; };
+};
+END
+$node->start;
+$node->wait_event({ event => 'mode_stable' });
+my ($web) = $node->events_so_far({ event => 'app_running', app => 'web' });
+
+sub wait_log {
+	my ($text) = @_;
+	for (1 .. 500 * slow_factor()) { return 1 if $node->log_text =~ $text; sleep 0.02 }
+	return 0;
+}
+
+subtest 'a bad one' => sub {
+	$node->config("applications:\n{\n\tweb: { comand = [\"/bin/sleep\", \"1000\"]; };\n\tx: { command = [\"/bin/true\"]; restart = \"never\"; };\n};\n");
+	$node->signal('HUP');
+	ok(wait_log(qr/appctld\.conf:3: applications\.web\.comand/), 'all of what is wrong is said');
+	ok(wait_log(qr/appctld\.conf:4: applications\.x\.restart/), 'with file and line');
+	is(scalar(() = $node->events_so_far({ event => 'config_reloaded' })), 0, 'nothing is reloaded');
+	ok(process_is_alive($web->{pid}), 'nothing is touched');
+};
+
+subtest 'an unknown user' => sub {
+	$node->config("applications:\n{\n\tweb: { command = [\"/bin/sleep\", \"1000\"]; user = \"no-such-user-here\"; };\n};\n");
+	$node->signal('HUP');
+	ok(wait_log(qr/appctld\.conf:3: applications\.web\.user: unknown user "no-such-user-here"/), 'is refused');
+	ok(process_is_alive($web->{pid}), 'nothing is touched');
+};
+
+subtest 'a good one' => sub {
+	$node->config(<<'END');
+applications:
+{
+	web: { command = ["/bin/sleep", "1000"]; };
+	new: { command = ["/bin/sleep", "1000"]; applications = ["web"]; };
+};
+END
+	$node->signal('HUP');
+	$node->wait_event({ event => 'config_reloaded' });
+	$node->wait_events([{ event => 'app_running', app => 'new' }, { event => 'app_stopped', app => 'old' }]);
+	ok(process_is_alive($web->{pid}), 'what is as it was goes on');
+};
+
+subtest 'the next engine knows it' => sub {
+	my ($new) = $node->events_so_far({ event => 'app_running', app => 'new' });
+	# The file changes, but nobody asked for it to be read.
+	$node->config("this is no configuration");
+	kill KILL => $node->engine_pid;
+	delete $node->{socket};
+	@$node{qw(events cursor buffer)} = ([], 0, '');
+	$node->subscribe;
+	$node->wait_event({ event => 'app_running', app => 'new', pid => $new->{pid} });
+	$node->signal('TERM');
+	$node->wait_event({ event => 'app_stopped', app => 'new' });
+	$node->wait_event({ event => 'app_stopped', app => 'web' });
+	is($node->wait_end, 0, 'what was accepted, not what stands there now');
+};
+
+done_testing;
