@@ -274,7 +274,8 @@ read_reply(struct reader *r, json_t *head, struct table **t)
 			continue;
 		}
 		value = reader_value(r);
-		json_object_setn_new(head, name.p, name.len, json_loadb(value.p, value.len, JSON_DECODE_ANY, NULL));
+		if (json_object_setn_new(head, name.p, name.len, json_loadb(value.p, value.len, JSON_DECODE_ANY, NULL)) < 0)
+			return false;
 	}
 	return !r->bad && *t != NULL;
 }

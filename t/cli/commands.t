@@ -225,7 +225,6 @@ subtest 'logs' => sub {
 	spew($log, "five\n");
 	$until->("three\nfour\nfive\n", 'and into a new file');
 	truncate $log, 0;
-	Time::HiRes::sleep(0.1);
 	open $f, '>>', $log;
 	print $f "6\n";
 	close $f;

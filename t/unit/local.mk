@@ -96,6 +96,11 @@ t_unit_mode_SOURCES = t/unit/mode.c t/unit/texts.h
 t_unit_mode_CPPFLAGS = $(unit_cppflags)
 t_unit_mode_LDADD = libconf.la $(unit_libs) -lm
 
+UNIT_TESTS += t/unit/reader
+t_unit_reader_SOURCES = t/unit/reader.c src/appctl/reader.c
+t_unit_reader_CPPFLAGS = $(unit_cppflags)
+t_unit_reader_LDADD = $(unit_libs)
+
 UNIT_TESTS += t/unit/scan
 t_unit_scan_SOURCES = t/unit/scan.c t/unit/texts.h
 t_unit_scan_CPPFLAGS = $(unit_cppflags)
