@@ -73,6 +73,10 @@ engine_rewant(struct engine *e, enum reason cause)
 	pull_wishes(e);
 	for (i = 0; i < e->app_count; i++) {
 		a = e->apps[i];
+		if (a->since_real_us == 0) {
+			a->since_ms = e->now.mono_ms;
+			a->since_real_us = e->now.real_us;
+		}
 		changed |= want(e, a, e->want[i].why != WHY_NOT && a->wish != WISH_DOWN && a->next_def != NULL &&
 				!e->shutting_down, cause);
 		/* Its standing may change although it did not: an operator's stop of what the mode wants. */
