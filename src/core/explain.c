@@ -20,7 +20,9 @@ say_seconds(struct buf *out, int64_t ms)
 {
 	if (ms < 0)
 		ms = 0;
-	if (ms < 10000)
+	if (ms < 1000)
+		buf_printf(out, "%" PRId64 " ms", ms);
+	else if (ms < 10000)
 		buf_printf(out, "%" PRId64 ".%" PRId64 " s", ms / 1000, ms % 1000 / 100);
 	else
 		buf_printf(out, "%" PRId64 " s", ms / 1000);
