@@ -210,14 +210,22 @@ render_strings(const struct strings *s, struct buf *out)
 	buf_addc(out, ']');
 }
 
+/* As a string, and gives text back; where memory ran out for it, it did for the reply. */
+static void
+add_text(struct buf *out, struct buf *text)
+{
+	buf_add_json(out, buf_cstr(text));
+	out->failed |= text->failed;
+	buf_free(text);
+}
+
 void
 render_origin(const struct origin *at, struct buf *out)
 {
 	struct buf text = { 0 };
 
 	buf_printf(&text, "%s:%u", at->file, at->line);
-	buf_add_json(out, buf_cstr(&text));
-	buf_free(&text);
+	add_text(out, &text);
 }
 
 /* The names stay. */
@@ -240,12 +248,13 @@ render_definition(const struct app_def *def, bool with_values, struct buf *out)
 	char *shown;
 
 	app_def_print_json(def, &text);
+	out->failed |= text.failed;
 	if (with_values || def->as == NULL || def->as->environment.n == 0) {
 		buf_add(out, text.data, text.len);
 		buf_free(&text);
 		return;
 	}
-	whole = json_loadb(text.data, text.len, 0, NULL);
+	whole = json_loadb(buf_cstr(&text), text.len, 0, NULL);
 	hide_values(json_object_get(whole, "environment"));
 	shown = json_dumps(whole, JSON_COMPACT);
 	if (shown != NULL)
@@ -392,8 +401,7 @@ add_failure(const struct app *a, struct buf *out)
 		return;
 	buf_printf(&text, "%s: %s", a->fail_step, strerror(a->fail_errno));
 	ADD(out, ",\"failure\":");
-	buf_add_json(out, buf_cstr(&text));
-	buf_free(&text);
+	add_text(out, &text);
 }
 
 static void
@@ -494,9 +502,8 @@ render_outstanding(struct daemon *d, const struct app *a, struct buf *out)
 	add_name(out, app_state_name(a->state));
 	ADD(out, ",\"why\":");
 	explain_why(d->engine, a, clock_mono_ms(), &why);
-	buf_add_json(out, buf_cstr(&why));
+	add_text(out, &why);
 	buf_addc(out, '}');
-	buf_free(&why);
 }
 
 void

@@ -233,6 +233,33 @@ subtest 'who stops in mid-message, and who never reads' => sub {
 	answers_quickly('after all that');
 };
 
+subtest 'a subscriber that stops reading' => sub {
+	my $deaf = $node->connect_control;
+	$node->varlink_send($deaf, 'Subscribe', {}, more => 1);
+	my $next = $node->varlink_read($deaf)->{parameters}{event}{seq} + 1;
+	my $socket = $node->connect_control;
+	my $before;
+	for my $round (1 .. 1500) {
+		$node->varlink_send($socket, 'Restart', { name => 'web', await => JSON::PP::true });
+		$node->varlink_read($socket);
+		$before = memory_kib() if $round == 1200;
+	}
+	cmp_ok(memory_kib() - $before, '<', 512, 'the engine does not grow by it');
+	$node->varlink('SetMode', { mode => 'other' });
+	my ($lost, $holes, $ev) = (0, 0);
+	do {
+		$ev = $node->varlink_read($deaf)->{parameters}{event};
+		my ($from, $to) = $ev->{event} eq 'lost' ? @$ev{qw(from to)} : ($ev->{seq}, $ev->{seq});
+		$lost++ if $ev->{event} eq 'lost';
+		$holes++ if $from != $next;
+		$next = $to + 1;
+	} until $ev->{event} eq 'new_mode';
+	cmp_ok($lost, '>', 0, 'it is told what it has missed');
+	is($holes, 0, 'to the number');
+	answers_quickly('beside it');
+	$node->varlink('SetMode', { mode => 'normal', await => JSON::PP::true });
+};
+
 subtest 'a crowd' => sub {
 	needs_root();
 	my $path = $node->runtime_dir . '/control.sock';
