@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "appctl/cmd.h"
 #include "appctl/output.h"
+#include "core/model.h"
 
 #include <string.h>
 
@@ -17,19 +18,15 @@ static int
 run_kill(struct cmdline *l)
 {
 	const char *signal = value_of(l, &kill_opts[0]);
-	struct appctl_error e = { 0 };
 	json_t *reply;
 
-	if (session(l) == NULL)
-		return l->status;
 	if (signal == NULL)
 		signal = "TERM";
-	reply = appctl_call(l->client, "Kill", need_json(json_pack("{s:s, s:s}", "name", l->operands[0], "signal", signal)), &e);
-	if (reply == NULL) {
-		if (strcmp(text_at(e.parameters, "parameter"), "signal") == 0)
-			snprintf(e.message, sizeof(e.message), "there is no signal \"%s\"", signal);
-		return fail(l, &e);
-	}
+	if (signal_by_name(signal) < 0)
+		return fail_here(l, APPCTL_INVALID, "there is no signal \"%s\"", signal);
+	reply = ask(l, "Kill", need_json(json_pack("{s:s, s:s}", "name", l->operands[0], "signal", signal)));
+	if (reply == NULL)
+		return l->status;
 	if (l->json)
 		print_json(json_incref(reply));
 	json_decref(reply);

@@ -34,7 +34,8 @@ find_log(struct cmdline *l)
 	if (*path)
 		copy = strdup(path);
 	else
-		l->status = fail_here(l, APPCTL_FAILED, "%s has no log file: its log is not of the type \"file\" (appctl show %s)", name, name);
+		l->status = fail_here(l, APPCTL_FAILED,
+				      "%s has no log file: its log is not of the type \"file\" (appctl show %s)", name, name);
 	json_decref(reply);
 	return copy;
 }
@@ -175,7 +176,7 @@ run_logs(struct cmdline *l)
 
 const struct cmd cmd_logs = {
 	.name = "logs", .operands = "APP", .summary = "print the end of an application's log file",
-	.about = "The file is read by appctl itself, so the right to read it is yours or not.  A file that was moved away or cut\n"
+	.about = "The file is read by appctl itself, so the right to read it is yours or not.  A file that was moved away or cut "
 		 "is followed into the new one.",
 	.opts = logs_opts, .min = 1, .max = 1, .first = COMPLETE_APPS, .others = COMPLETE_NOTHING, .run = run_logs,
 };

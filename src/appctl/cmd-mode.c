@@ -10,57 +10,40 @@ static const struct opt mode_opts[] = {
 };
 static const struct opt no_opts[] = { { NULL, 0, NULL, COMPLETE_NOTHING, NULL } };
 
-/* Its name in colour where it is the present one. */
-static void
-print_known_modes(const json_t *mode_roles, const char *current)
-{
-	static const struct column columns[] = { { "", COLUMN_PLAIN }, { "MODE", COLUMN_PLAIN }, { "ROLES", COLUMN_PLAIN }, { NULL, COLUMN_PLAIN } };
-	struct table *t = table_new(columns);
-	struct table_line *line;
-	struct buf b = { 0 };
-	const char *name;
-	json_t *roles;
-
-	json_object_foreach((json_t *)mode_roles, name, roles) {
-		line = table_add(t, NULL);
-		table_set(line, 0, strcmp(name, current) == 0 ? "*" : " ");
-		table_set(line, 1, name);
-		buf_clear(&b);
-		add_list(&b, roles);
-		table_set(line, 2, buf_text(&b));
-	}
-	buf_free(&b);
-	table_print(t);
-}
-
+/* current: a name, or an array of names. */
 static bool
-is_among(const json_t *strings, const char *s)
+is_current(const json_t *current, const char *name)
 {
 	size_t i;
 	const json_t *v;
 
-	json_array_foreach((json_t *)strings, i, v)
-		if (json_string_value(v) != NULL && strcmp(json_string_value(v), s) == 0)
+	if (json_is_string(current))
+		return strcmp(json_string_value(current), name) == 0;
+	json_array_foreach((json_t *)current, i, v)
+		if (is_current(v, name))
 			return true;
 	return false;
 }
 
+/* Modes and their roles, or roles and their applications; what is in force has a star. */
 static void
-print_known_roles(const json_t *roles, const json_t *current)
+print_known(const json_t *lists, const char *what, const char *of, const json_t *current)
 {
-	static const struct column columns[] = { { "", COLUMN_PLAIN }, { "ROLE", COLUMN_PLAIN }, { "APPLICATIONS", COLUMN_PLAIN }, { NULL, COLUMN_PLAIN } };
+	const struct column columns[] = {
+		{ "", COLUMN_PLAIN }, { what, COLUMN_PLAIN }, { of, COLUMN_PLAIN }, { NULL, COLUMN_PLAIN },
+	};
 	struct table *t = table_new(columns);
 	struct table_line *line;
 	struct buf b = { 0 };
 	const char *name;
-	json_t *apps;
+	json_t *list;
 
-	json_object_foreach((json_t *)roles, name, apps) {
+	json_object_foreach((json_t *)lists, name, list) {
 		line = table_add(t, NULL);
-		table_set(line, 0, is_among(current, name) ? "*" : " ");
+		table_set(line, 0, is_current(current, name) ? "*" : " ");
 		table_set(line, 1, name);
 		buf_clear(&b);
-		add_list(&b, apps);
+		add_list(&b, list);
 		table_set(line, 2, buf_text(&b));
 	}
 	buf_free(&b);
@@ -83,11 +66,11 @@ print_mode(const json_t *now, const json_t *known)
 	putchar('\n');
 	if (json_object_size(json_object_get(known, "mode_roles")) > 0) {
 		putchar('\n');
-		print_known_modes(json_object_get(known, "mode_roles"), mode);
+		print_known(json_object_get(known, "mode_roles"), "MODE", "ROLES", json_object_get(now, "mode"));
 	}
 	if (json_object_size(json_object_get(known, "roles")) > 0) {
 		putchar('\n');
-		print_known_roles(json_object_get(known, "roles"), json_object_get(now, "roles"));
+		print_known(json_object_get(known, "roles"), "ROLE", "APPLICATIONS", json_object_get(now, "roles"));
 	}
 }
 
@@ -118,7 +101,8 @@ show_mode(struct cmdline *l)
 static int
 await_mode(struct cmdline *l, const char *mode, double seconds)
 {
-	json_t *reply = ask_and_wait(l, "AwaitStableMode", seconds >= 0 ? need_json(json_pack("{s:f}", "timeout", seconds)) : NULL, NULL);
+	json_t *limit = seconds >= 0 ? need_json(json_pack("{s:f}", "timeout", seconds)) : NULL;
+	json_t *reply = ask_and_wait(l, "AwaitStableMode", limit, NULL);
 	const char *reached;
 
 	if (reply == NULL)
@@ -163,7 +147,7 @@ run_mode(struct cmdline *l)
 
 const struct cmd cmd_mode = {
 	.name = "mode", .operands = "[NAME]", .summary = "show the mode and the known ones, or change it",
-	.about = "The change is decided at once and goes on by itself; --wait waits for its end.  It is the difference of two\n"
+	.about = "The change is decided at once and goes on by itself; --wait waits for its end.  It is the difference of two "
 		 "sets: what leaves is stopped, what enters is started, what stays is not touched.",
 	.opts = mode_opts, .min = 0, .max = 1, .first = COMPLETE_MODES, .others = COMPLETE_NOTHING, .run = run_mode,
 };
@@ -180,7 +164,7 @@ run_await(struct cmdline *l)
 
 const struct cmd cmd_await = {
 	.name = "await", .operands = "[SECONDS]", .summary = "wait until the mode is stable",
-	.about = "Ends at once where it is, and where it cannot be: then with 1 and what is in the way.  When the time is\n"
+	.about = "Ends at once where it is, and where it cannot be: then with 1 and what is in the way.  When the time is "
 		 "over: 4 and what is outstanding.",
 	.opts = no_opts, .min = 0, .max = 1, .first = COMPLETE_NOTHING, .others = COMPLETE_NOTHING, .run = run_await,
 };

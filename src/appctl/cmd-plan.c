@@ -72,7 +72,7 @@ run_plan(struct cmdline *l)
 
 const struct cmd cmd_plan = {
 	.name = "plan", .operands = "[MODE]", .summary = "show what a change of mode would stop and start, and why",
-	.about = "In waves: the steps of one go in parallel, the next begins as those it comes after are done.  Without MODE:\n"
+	.about = "In waves: the steps of one go in parallel, the next begins as those it comes after are done.  Without MODE: "
 		 "what is still to be done for the present one.",
 	.opts = no_opts, .min = 0, .max = 1, .first = COMPLETE_MODES, .others = COMPLETE_NOTHING, .run = run_plan,
 };

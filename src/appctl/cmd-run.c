@@ -2,6 +2,7 @@
 #include "appctl/cmd.h"
 #include "appctl/output.h"
 #include "base/cleanup.h"
+#include "core/model.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -117,7 +118,8 @@ make_definition(struct cmdline *l)
 	set_text(l, definition, OPT_USER, "user");
 	set_text(l, definition, OPT_GROUP, "group");
 	if (value_of(l, &run_opts[OPT_LOG]) != NULL)
-		set_json(definition, "log", need_json(json_pack("{s:s, s:s}", "type", "file", "path", value_of(l, &run_opts[OPT_LOG]))));
+		set_json(definition, "log",
+			 need_json(json_pack("{s:s, s:s}", "type", "file", "path", value_of(l, &run_opts[OPT_LOG]))));
 	l->status = set_environment(l, definition);
 	if (l->status == 0)
 		l->status = set_numbers(l, definition);
@@ -262,20 +264,12 @@ exit_status_of(const struct cmdline *l, const json_t *reply)
 {
 	const json_t *last = json_object_get(reply, "last_exit"), *code = json_object_get(last, "code");
 	const char *name = text_at(last, "signal");
-	int signo;
 
 	if (json_is_integer(code))
 		return (int)json_integer_value(code);
 	if (*name == '\0')
-		return fail_here(l, APPCTL_FAILED, "the command could not be started%s%s", *text_at(reply, "failure") ? ": " : "",
-				 text_at(reply, "failure"));
-	signo = atoi(name);
-	for (; signo == 0 && *name;) {
-		for (signo = 1; signo < NSIG && (sigabbrev_np(signo) == NULL || strcmp(sigabbrev_np(signo), name) != 0); signo++)
-			;
-		break;
-	}
-	return 128 + signo;
+		return fail_here(l, APPCTL_FAILED, "how the command ended was not seen");
+	return 128 + signal_by_name(name);
 }
 
 static int
@@ -326,8 +320,8 @@ run_run(struct cmdline *l)
 
 const struct cmd cmd_run = {
 	.name = "run", .operands = "[--] COMMAND [ARGUMENT...]", .summary = "run a command as an application, and stay with it",
-	.about = "It is supervised like any other while it runs, and forgotten when it has ended.  Standard input, output and\n"
-		 "error are those of appctl; INT, TERM, QUIT and HUP are passed on; the exit status is the command's, or 128 and\n"
+	.about = "It is supervised like any other while it runs, and forgotten when it has ended.  Standard input, output and "
+		 "error are those of appctl; INT, TERM, QUIT and HUP are passed on; the exit status is the command's, or 128 and "
 		 "the number of the signal that ended it.",
 	.opts = run_opts, .min = 1, .max = -1, .first = COMPLETE_COMMANDS, .others = COMPLETE_FILES, .own_options_end = true,
 	.run = run_run,

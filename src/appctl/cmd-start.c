@@ -239,14 +239,14 @@ run_reload_app(struct cmdline *l)
 
 const struct cmd cmd_start = {
 	.name = "start", .operands = "APP...", .summary = "start applications and wait until they are up",
-	.about = "What they require is started too, unless an operator stopped it.  A start holds until \"stop\" or the next change\n"
+	.about = "What they require is started too, unless an operator stopped it.  A start holds until \"stop\" or the next change "
 		 "of mode, and clears what failed.  Ctrl-C ends the waiting, not the start.",
 	.opts = wait_opts, .min = 1, .max = -1, .first = COMPLETE_APPS, .others = COMPLETE_APPS, .run = run_start,
 };
 
 const struct cmd cmd_stop = {
 	.name = "stop", .operands = "APP...", .summary = "stop applications and wait until they are down",
-	.about = "It holds until \"start\" or the next change of mode.  Refused while others that run need one of them, unless these\n"
+	.about = "It holds until \"start\" or the next change of mode.  Refused while others that run need one of them, unless these "
 		 "are named too.  Ctrl-C ends the waiting, not the stop.",
 	.opts = stop_opts, .min = 1, .max = -1, .first = COMPLETE_APPS, .others = COMPLETE_APPS, .run = run_stop,
 };

@@ -529,7 +529,7 @@ static const struct opt no_opts[] = { { NULL, 0, NULL, COMPLETE_NOTHING, NULL } 
 
 const struct cmd cmd_status = {
 	.name = "status", .operands = "[APP...]", .summary = "show what applications do, and why",
-	.about = "Without names: the node, its mode and a line for each application.  With names: all that is known of\n"
+	.about = "Without names: the node, its mode and a line for each application.  With names: all that is known of "
 		 "each, and the last lines of its log file.",
 	.opts = no_opts, .min = 0, .max = -1, .first = COMPLETE_APPS, .others = COMPLETE_APPS, .run = run_status,
 };

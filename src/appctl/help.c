@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { WIDTH = 78 };
+
 /* "-r, --runtime-dir DIR" or "    --wait[=SECONDS]". */
 static void
 add_option(struct buf *b, const struct opt *o)
@@ -26,9 +28,28 @@ print_options(const struct opt *o)
 	for (; o->name != NULL; o++) {
 		buf_clear(&b);
 		add_option(&b, o);
-		printf("  %-31s %s\n", buf_text(&b), o->help);
+		printf("  %-30s %s\n", buf_text(&b), o->help);
 	}
 	buf_free(&b);
+}
+
+/* As wide as any terminal. */
+static void
+print_paragraph(const char *s)
+{
+	size_t used = 0, len;
+
+	while (*s) {
+		len = strcspn(s, " ");
+		if (used > 0 && used + 1 + len > WIDTH) {
+			putchar('\n');
+			used = 0;
+		}
+		used += (size_t)printf("%s%.*s", used > 0 ? " " : "", (int)len, s);
+		s += len;
+		s += strspn(s, " ");
+	}
+	putchar('\n');
 }
 
 static void
@@ -36,8 +57,10 @@ print_command_help(const struct cmd *c)
 {
 	printf("Usage: appctl %s%s%s%s\n\n%c%s.\n", c->name, c->opts->name ? " [OPTION...]" : "",
 	       *c->operands ? " " : "", c->operands, c->summary[0] + ('A' - 'a'), c->summary + 1);
-	if (c->about != NULL)
-		printf("\n%s\n", c->about);
+	if (c->about != NULL) {
+		putchar('\n');
+		print_paragraph(c->about);
+	}
 	if (c->opts->name != NULL) {
 		printf("\nOptions:\n");
 		print_options(c->opts);
@@ -60,7 +83,7 @@ print_help(const struct cmd *cmd)
 	       "Controls appctld, which starts, watches and stops applications.\n\nCommands:\n");
 	for (i = 0; commands[i] != NULL; i++) {
 		snprintf(left, sizeof(left), "%s %s", commands[i]->name, commands[i]->operands);
-		printf("  %-31s %s\n", left, commands[i]->summary);
+		printf("  %-30s %s\n", left, commands[i]->summary);
 	}
 	printf("\nOptions:\n");
 	print_options(global_opts);

@@ -28,4 +28,4 @@ appctl_SOURCES = \
 	src/appctl/session.c \
 	src/appctl/table.c
 appctl_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS) -D_GNU_SOURCE
-appctl_LDADD = libclient.la libsys.la libbase.la $(JANSSON_LIBS) $(SMARTCOLS_LIBS) -lm
+appctl_LDADD = libclient.la libsys.la libcore.la libbase.la $(JANSSON_LIBS) $(SMARTCOLS_LIBS) -lm

@@ -48,8 +48,10 @@ buf_text(struct buf *b)
 void
 print_json(json_t *take_doc)
 {
+	size_t layout = isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT;
+
 	/* 16 digits: a time since 1970 to the microsecond, and 0.1 as 0.1. */
-	json_dumpf(take_doc, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(16) | (isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT));
+	json_dumpf(take_doc, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(16) | layout);
 	putchar('\n');
 	json_decref(take_doc);
 }

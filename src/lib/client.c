@@ -262,8 +262,8 @@ lost(struct appctl *c, int code, struct appctl_error *e)
 		return 0;
 	}
 	stream_close(&c->s);
-	error_set(e, APPCTL_FAILED, "outcome unknown: the connection to appctld broke before %s was answered; see what it has done with "
-		  "appctl status", strrchr(c->method, '.') + 1);
+	error_set(e, APPCTL_FAILED, "outcome unknown: the connection to appctld broke before %s was answered; "
+		  "see what it has done with appctl status", strrchr(c->method, '.') + 1);
 	snprintf(e->name, sizeof(e->name), "%s", APPCTL_OUTCOME_UNKNOWN);
 	return -1;
 }
