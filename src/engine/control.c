@@ -32,6 +32,7 @@ enum {
 	ACCEPT_BATCH = 64,
 	RETRY_MS = 100,
 	READ_CHUNK = 64 * 1024,
+	CALLS_PER_TURN = 16,		/* of one connection, before others have theirs */
 	PASSED_MAX = 16,		/* descriptors that came and belong to no call yet */
 	ROOM = 1024,			/* that each connection's buffer has at least: errors find it */
 	KEEP_ROOM = 64 * 1024,		/* more is given back when it was sent */
@@ -197,13 +198,13 @@ conn_deadline(struct conn *n, bool unseen)
 	timer_at(n->timer, at);
 }
 
-/* What is worth waking up for. */
+/* What is worth waking up for.  more: calls are left for the next turn. */
 static void
-conn_watch(struct conn *n)
+conn_watch(struct conn *n, bool more)
 {
 	int what = 0;
 
-	if (n->out.len > n->sent)
+	if (n->out.len > n->sent || more)
 		what = LOOP_WRITE;
 	else if (!n->eof && (!n->busy || varlink_pending(&n->reader) < READ_CHUNK))
 		what = LOOP_READ;
@@ -325,7 +326,7 @@ give_fds(struct conn *n, uint64_t end)
 static void
 bad_message(struct conn *n, const char *why)
 {
-	log_write(LOG_CONTROL, LOG_LEVEL_INFO, "pid %d (uid %u): %s: connection closed", (int)n->peer.pid,
+	log_write(LOG_CONTROL, LOG_LEVEL_DEBUG, "pid %d (uid %u): %s: connection closed", (int)n->peer.pid,
 		  (unsigned)n->peer.uid, why);
 	n->call.oneway = false;
 	call_invalid(&n->call, "message", why);
@@ -361,7 +362,7 @@ finish_call(struct conn *n)
 static void
 mark_incomplete(struct conn *n)
 {
-	if (n->busy || varlink_pending(&n->reader) == 0)
+	if (n->busy || n->out.len > 0 || varlink_pending(&n->reader) == 0)
 		n->message_ms = 0;
 	else if (n->message_ms == 0)
 		n->message_ms = clock_mono_ms() + MESSAGE_MS;
@@ -396,13 +397,14 @@ count_output(struct conn *n)
 	return n->control->out_total <= OUT_TOTAL_MAX;
 }
 
-/* Sends, then handles calls until one waits, the socket is full or there are no more.  May free n. */
+/* Sends, then handles calls until one waits, the socket is full, there are no more or the turn is over.  May free n. */
 static void
 conn_step(struct conn *n)
 {
 	bool again = true;
+	int calls;
 
-	while (again) {
+	for (calls = 0; again && calls <= CALLS_PER_TURN; calls++) {
 		finish_call(n);
 		if (!n->moved && conn_send(n) < 0)
 			goto gone;
@@ -415,7 +417,7 @@ conn_step(struct conn *n)
 	if (n->eof && !n->busy && n->out.len == 0)
 		goto gone;
 	mark_incomplete(n);
-	conn_watch(n);
+	conn_watch(n, again);
 	return;
 gone:
 	conn_free(n);
@@ -443,7 +445,7 @@ conn_late(void *arg)
 	struct conn *n = arg;
 
 	if (n->stall_ms != 0 || n->message_ms != 0) {
-		log_write(LOG_CONTROL, LOG_LEVEL_INFO, "pid %d (uid %u): %s: connection closed", (int)n->peer.pid,
+		log_write(LOG_CONTROL, LOG_LEVEL_DEBUG, "pid %d (uid %u): %s: connection closed", (int)n->peer.pid,
 			  (unsigned)n->peer.uid,
 			  n->stall_ms ? "takes no answer" : "a message was not complete in time");
 		conn_free(n);

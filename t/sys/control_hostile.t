@@ -85,6 +85,12 @@ subtest 'one call at a time, in order' => sub {
 	for my $char (split //, encode_json({ method => 'org.appctl.Control.GetMode' }) . "\0") { $socket->syswrite($char) }
 	ok($node->varlink_read($socket)->{parameters}, 'bytes one by one');
 
+	my $many = $node->connect_control;
+	my $call = encode_json({ method => 'org.appctl.Control.GetMode' }) . "\0";
+	$many->syswrite($call x 1000);
+	answers_quickly('beside a thousand calls at once');
+	is(scalar(grep { $node->varlink_read($many)->{parameters} } 1 .. 1000), 1000, 'which are all answered');
+
 	my $half = $node->connect_control;
 	$node->varlink_send($half, 'GetMode');
 	$half->shutdown(SHUT_WR);
@@ -244,7 +250,7 @@ subtest 'a subscriber that stops reading' => sub {
 		$node->varlink_read($socket);
 		$before = memory_kib() if $round == 1200;
 	}
-	cmp_ok(memory_kib() - $before, '<', 512, 'the engine does not grow by it');
+	cmp_ok(memory_kib() - $before, '<', 512 * slow_factor() ** 3, 'the engine does not grow by it');
 	$node->varlink('SetMode', { mode => 'other' });
 	my ($lost, $holes, $ev) = (0, 0);
 	do {
