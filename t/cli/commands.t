@@ -184,15 +184,17 @@ sub events_until {
 	return $text;
 }
 
+# It may be ended in the middle of a line.
+sub whole_lines { events_until(@_) =~ /^(.*)\n/mg }
+
 subtest 'events' => sub {
-	my @events = map { decode_json($_) } split /\n/, events_until(qr/"seq":9,.*\n/, '--json', 'events', '--since', '0');
+	my @events = map { decode_json($_) } whole_lines(qr/"seq":9,.*\n/, '--json', 'events', '--since', '0');
 	is($events[0]{event}, 'hello', 'hello is first');
 	is_deeply([map { $_->{seq} } @events[1 .. 9]], [1 .. 9], 'then all from the first on');
-	my $text = events_until(qr/mode_stable +mode=maintenance(?s:.*)mode=normal\n/, 'events', '--since', '0', 'mode_stable');
-	my ($hello, @lines) = split /\n/, $text;
+	my ($hello, @lines) = whole_lines(qr/mode_stable +mode=maintenance(?s:.*)mode=normal\n/, 'events', '--since', '0', 'mode_stable');
 	like($lines[0], qr/^\d+ +\d\d:\d\d:\d\d\.\d{6}Z mode_stable +mode=normal$/, 'one category, for people');
 	is(scalar(grep { !/ mode_stable / } @lines), 0, 'and no other');
-	@events = map { decode_json($_) } split /\n/, events_until(qr/snapshot_end.*\n/, '--json', 'events', '--snapshot');
+	@events = map { decode_json($_) } whole_lines(qr/snapshot_end.*\n/, '--json', 'events', '--snapshot');
 	is($events[-1]{event}, 'snapshot_end', 'a snapshot');
 	ok((grep { ($_->{app} // '') eq 'db' && $_->{state} eq 'running' } @events), 'has the applications');
 	my $r = $node->appctl('events', '--since', 1 << 40);
