@@ -25,7 +25,7 @@ test_environment = CMOCKA_MESSAGE_OUTPUT=TAP APPCTL_TEST_SLOW=$(test_slow) CC='$
 .PHONY: build-tests
 build-tests: $(check_PROGRAMS)
 
-check-local: all $(check_PROGRAMS)
+check-local: all-am $(check_PROGRAMS)
 	@test -n '$(PROVE)' || { echo 'prove is missing: install perl' >&2; exit 1; }
 	$(test_environment) $(PROVE) -j$(TEST_JOBS) -I$(srcdir)/t/lib $(PROVE_FLAGS) \
 		$(UNIT_TESTS) $(addprefix $(srcdir)/,$(PERL_TESTS))
