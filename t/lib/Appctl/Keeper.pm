@@ -64,6 +64,7 @@ sub connect {
 	$self->{socket} = $self->until_true('a connection to control.sock', sub {
 		IO::Socket::UNIX->new(Type => SOCK_STREAM(), Peer => "$self->{dir}/run/control.sock") });
 	$self->{buffer} = '';
+	$self->{first_line} = @{ $self->{lines} };
 	return $self;
 }
 
@@ -105,6 +106,9 @@ sub so_far {
 	my ($self) = @_;
 	my $mark = 'mark' . ++$self->{marks};
 	my $from = @{ $self->{lines} };
+	# The first thing that a keeper says ends so; the engine may be asked before it has heard that.
+	my @lines = @{ $self->{lines} };
+	$self->expect(qr/^table_end$/) unless grep { $_ eq 'table_end' } @lines[$self->{first_line} .. $#lines];
 	$self->order("echo $mark");
 	$self->expect(qr/^\Q$mark\E$/);
 	return @{ $self->{lines} }[$from .. $#{ $self->{lines} } - 1];
