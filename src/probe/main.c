@@ -132,15 +132,18 @@ static int
 probe_run(const struct probe *p, probe_attempt *attempt)
 {
 	int64_t deadline_ms = p->timeout_ms > 0 ? now_ms() + p->timeout_ms : INT64_MAX;
-	struct err err = { 0 };
+	struct err err = { 0 }, last = { 0 };
 	int64_t left_ms;
 
 	while ((left_ms = deadline_ms - now_ms()) > 0) {
 		if (attempt(p, smaller(left_ms, ATTEMPT_MAX_MS), &err) == 0)
 			return 0;
+		/* An attempt that was cut short by the end of all says less than the one before. */
+		if (last.msg[0] == '\0' || now_ms() < deadline_ms)
+			last = err;
 		sleep_ms(smaller(p->interval_ms, deadline_ms - now_ms() > 0 ? deadline_ms - now_ms() : 0));
 	}
-	fprintf(stderr, "appctl-probe: not ready within %lld ms: %s\n", (long long)p->timeout_ms, err.msg);
+	fprintf(stderr, "appctl-probe: not ready within %lld ms: %s\n", (long long)p->timeout_ms, last.msg);
 	return 1;
 }
 
