@@ -31,7 +31,7 @@ subtest 'restart types' => sub {
 		. app('temporary_good', 'exit 0', 'restart = "temporary";')
 		. app('temporary_bad', 'exit 3', 'restart = "temporary";') . '};', { event => 'app_failed', app => 'temporary_bad' });
 	for my $app (qw(permanent_good permanent_bad transient_bad)) {
-		is($node->appctl('start', $app, '--wait=10')->{exit}, 0, "$app is up");
+		$node->wait_count({ event => 'app_running', app => $app }, 2);
 		is(state_of($node, $app)->{state}, 'running', "$app is restarted");
 		is(starts($node, $app), 2, 'once');
 	}

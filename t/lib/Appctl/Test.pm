@@ -360,6 +360,18 @@ sub wait_events {
 	return @found;
 }
 
+# Until that many of them have come since the start; all of them.
+sub wait_count {
+	my ($self, $want, $count, $timeout) = @_;
+	my $end = Time::HiRes::time() + ($timeout // 10) * slow_factor();
+	while (1) {
+		my @found = $self->events_so_far($want);
+		return @found if @found >= $count;
+		my $left = $end - Time::HiRes::time();
+		$self->give_up(scalar(@found) . " and not $count of " . $json->encode($want)) if $left <= 0 || !$self->read_events($left);
+	}
+}
+
 sub events_so_far {
 	my ($self, $want) = @_;
 	while ($self->{socket}) {
@@ -577,6 +589,10 @@ function, or (C<undef>) by being absent.  Dies with all events and appctld's log
 =item wait_events([{...}, {...}], [SECONDS])
 
 All of these, in whatever order they come.
+
+=item wait_count({...}, COUNT, [SECONDS])
+
+Until that many of them have come since the start, wherever C<wait_event> stands; all of them.
 
 =item events_so_far([{...}])
 
