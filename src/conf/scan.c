@@ -119,6 +119,8 @@ open_level(struct scanner *s, char close)
 {
 	if (begin_value(s) < 0)
 		return -1;
+	if (s->depth > 0 && top(s)->close == ']')
+		return fail_at(s, s->line, current(s), "( ) holds anything", "an array holds simple values only");
 	if (s->depth == CONF_DEPTH_MAX)
 		return fail(s, NULL, "nested too deeply");
 	s->levels[++s->depth] = (struct level){ .close = close, .mark = current(s), .line = s->line };

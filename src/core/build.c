@@ -34,13 +34,7 @@ builder_set_path(struct builder *b, const char *first, const char *second, const
 void
 builder_fail_name(struct builder *b, struct origin at, const char *near, const char *what, const char *name)
 {
-	const struct item here = { .at = at };
-	struct buf hint = { 0 };
-
-	if (near != NULL)
-		buf_printf(&hint, "did you mean %s?", near);
-	reader_fail(&b->r, &here, near ? buf_cstr(&hint) : NULL, "%s \"%.80s\"", what, name);
-	buf_free(&hint);
+	reader_fail_near(&b->r, &(struct item){ .at = at }, near, what, name);
 }
 
 void
@@ -336,7 +330,7 @@ builder_init(struct builder *b, struct problems *ps)
 {
 	struct model *m = calloc(1, sizeof(*m));
 
-	*b = (struct builder){ .m = m };
+	*b = (struct builder){ .m = m, .r = { .ps = ps } };
 	if (m == NULL)
 		return -1;
 	m->refs = 1;
@@ -357,11 +351,11 @@ builder_fini(struct builder *b, size_t before)
 	struct problems *ps = b->r.ps;
 	bool refused;
 
-	if (ps != NULL && !b->in.failed && ps->n + ps->unsaid == before)
+	if (!b->in.failed && ps->n + ps->unsaid == before)
 		hash_apps(b);
-	if (ps != NULL && b->in.failed)
+	if (b->in.failed)
 		problem_add(ps, (struct origin){ 0 }, NULL, NULL, "no memory");
-	refused = ps == NULL || b->in.failed || ps->n + ps->unsaid > before;
+	refused = b->in.failed || ps->n + ps->unsaid > before;
 	strmap_free(&b->apps);
 	intern_fini(&b->in);
 	free(b->r.names);

@@ -37,24 +37,6 @@ merge_step_out(struct merger *g)
 	g->r->depth--;
 }
 
-const char *
-merge_did_you_mean(const char *near, struct buf *out)
-{
-	if (near == NULL)
-		return NULL;
-	buf_printf(out, "did you mean %s?", near);
-	return buf_cstr(out);
-}
-
-void
-merge_fail_near(struct merger *g, const struct item *it, const char *near, const char *what, const char *name)
-{
-	struct buf hint = { 0 };
-
-	reader_fail(g->r, it, merge_did_you_mean(near, &hint), "%s \"%.80s\"", what, name);
-	buf_free(&hint);
-}
-
 bool
 merge_valid_name(struct merger *g, const struct item *it, const char *name)
 {
@@ -335,13 +317,11 @@ static void
 unknown_top(struct merger *g, const struct item *it)
 {
 	const char *names[TOP_KEYS];
-	struct buf hint = { 0 };
 	size_t i;
 
 	for (i = 0; i < TOP_KEYS; i++)
 		names[i] = top_keys[i].name;
-	reader_fail(g->r, it, merge_did_you_mean(suggest(it->name, names, TOP_KEYS), &hint), "unknown key");
-	buf_free(&hint);
+	reader_fail_near(g->r, it, suggest(it->name, names, TOP_KEYS), "unknown key", NULL);
 }
 
 static void

@@ -17,8 +17,6 @@ struct merger {
 void *merge_grown(void *v, uint32_t n, uint32_t *cap, size_t size);
 void merge_step_in(struct merger *g, const char *name);		/* complaints are about that key from now on */
 void merge_step_out(struct merger *g);
-const char *merge_did_you_mean(const char *near, struct buf *out);	/* a hint, or NULL */
-void merge_fail_near(struct merger *g, const struct item *it, const char *near, const char *what, const char *name);
 bool merge_valid_name(struct merger *g, const struct item *it, const char *name);
 bool merge_must_be(struct merger *g, const struct item *it, enum item_type type, const char *what);
 bool merge_is_row(const struct item *it);			/* an array or a list */

@@ -37,7 +37,7 @@ del_keys(struct merger *g, struct merged_app *a, const struct item *names)
 		if (!merge_must_be(g, it, ITEM_STRING, "an array of keys"))
 			continue;
 		if (schema_find(it->s) == NULL) {
-			merge_fail_near(g, it, schema_suggest(it->s), "unknown key", it->s);
+			reader_fail_near(g->r, it, schema_suggest(it->s), "unknown key", it->s);
 			continue;
 		}
 		place = merge_app_place(a, it->s);
@@ -52,7 +52,7 @@ unknown_action(struct merger *g, const struct item *it, const char *name, bool s
 {
 	static const char *const actions[] = { "add", "del", "join", "leave" };
 
-	merge_fail_near(g, it, suggest(name, actions, sets ? 4 : 2), "unknown action", name);
+	reader_fail_near(g->r, it, suggest(name, actions, sets ? 4 : 2), "unknown action", name);
 }
 
 static void
@@ -82,7 +82,7 @@ modify_entry(struct merger *g, const struct item *actions)
 	const struct item *it;
 
 	if (a == NULL) {
-		merge_fail_near(g, actions, merged_suggest_app(g->m, actions->name), "no application", actions->name);
+		reader_fail_near(g->r, actions, merged_suggest_app(g->m, actions->name), "no application", actions->name);
 		return;
 	}
 	merge_step_in(g, a->name);
@@ -181,7 +181,7 @@ modify_sets(struct merger *g, struct merged_sets *sets, const struct item *all)
 	for (it = all->first; it != NULL; it = it->next) {
 		s = merge_sets_find(sets, it->name);
 		if (s == NULL && !creates(it)) {
-			merge_fail_near(g, it, merged_suggest_set(g->m, sets, it->name), sets == &g->m->roles ? "no role" : "no mode", it->name);
+			reader_fail_near(g->r, it, merged_suggest_set(g->m, sets, it->name), sets == &g->m->roles ? "no role" : "no mode", it->name);
 			continue;
 		}
 		merge_step_in(g, it->name);
@@ -212,7 +212,7 @@ merge_modify(struct merger *g, const struct item *all)
 		else if (strcmp(it->name, "protected") == 0)
 			modify_set(g, &g->m->protected, it);
 		else
-			merge_fail_near(g, it, suggest(it->name, names, 4), "unknown key", it->name);
+			reader_fail_near(g->r, it, suggest(it->name, names, 4), "unknown key", NULL);
 		merge_step_out(g);
 	}
 }

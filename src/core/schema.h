@@ -41,6 +41,8 @@ struct reader {
 /* Complains about the key that the reader is at. */
 void reader_fail(struct reader *r, const struct item *it, const char *hint, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* 'WHAT "WORD" (did you mean NEAR?)'; word NULL: the key says it; near NULL: no hint. */
+void reader_fail_near(struct reader *r, const struct item *it, const char *near, const char *what, const char *word);
 /* The children of an array or list; complains of anything else.  false: there is none to walk. */
 bool reader_elements(struct reader *r, const struct item *it, const struct item **first);
 const char *reader_text(struct reader *r, const struct item *it);		/* a non-empty string, interned; NULL: complained */

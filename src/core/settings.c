@@ -87,7 +87,7 @@ read_members(struct builder *b, const struct item *group, const char *const *key
 		if (i < n)
 			take(b, it, i, out);
 		else
-			builder_fail_name(b, it->at, suggest(it->name, keys, n), "unknown key", it->name);
+			builder_fail_name(b, it->at, suggest(it->name, keys, n), "unknown key", NULL);
 		b->r.depth--;
 	}
 }

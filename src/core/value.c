@@ -32,6 +32,20 @@ reader_fail(struct reader *r, const struct item *it, const char *hint, const cha
 }
 
 void
+reader_fail_near(struct reader *r, const struct item *it, const char *near, const char *what, const char *word)
+{
+	struct buf hint = { 0 };
+
+	if (near != NULL)
+		buf_printf(&hint, "did you mean %s?", near);
+	if (word != NULL)
+		reader_fail(r, it, near ? buf_cstr(&hint) : NULL, "%s \"%.80s\"", what, word);
+	else
+		reader_fail(r, it, near ? buf_cstr(&hint) : NULL, "%s", what);
+	buf_free(&hint);
+}
+
+void
 reader_wrong_type(struct reader *r, const struct item *it, const char *wanted)
 {
 	reader_fail(r, it, NULL, "must be %s, not %s %s", wanted,
@@ -604,17 +618,12 @@ key_by_name(const struct key *keys, const char *name)
 static void
 unknown_key(struct reader *r, const struct key *keys, const struct item *it)
 {
-	const char *names[64], *near;
-	struct buf hint = { 0 };
+	const char *names[64];
 	size_t n;
 
 	for (n = 0; n < 64 && keys[n].name != NULL; n++)
 		names[n] = keys[n].name;
-	near = suggest(it->name, names, n);
-	if (near != NULL)
-		buf_printf(&hint, "did you mean %s?", near);
-	reader_fail(r, it, near ? buf_cstr(&hint) : NULL, "unknown key");
-	buf_free(&hint);
+	reader_fail_near(r, it, suggest(it->name, names, n), "unknown key", NULL);
 }
 
 uint64_t

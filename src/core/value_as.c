@@ -270,7 +270,7 @@ read_capabilities(struct reader *r, const struct key *k, const struct item *it, 
 		if (it->type != ITEM_STRING)
 			reader_wrong_type(r, it, "an array of strings");
 		else if (n < 0)
-			reader_fail(r, it, capability_suggest(it->s), "\"%.80s\" is no capability", it->s);
+			reader_fail_near(r, it, capability_suggest(it->s), "unknown capability", it->s);
 		else
 			as->capabilities |= (uint64_t)1 << n;
 	}
@@ -334,7 +334,7 @@ read_limit(struct reader *r, const struct item *it, struct limit *l)
 
 	l->resource = limit_by_name(it->name);
 	if (l->resource < 0) {
-		reader_fail(r, it, limit_suggest(it->name), "no such limit");
+		reader_fail_near(r, it, limit_suggest(it->name), "unknown limit", NULL);
 		return;
 	}
 	if (it->type == ITEM_ARRAY || it->type == ITEM_LIST) {

@@ -86,6 +86,12 @@ t_unit_graph_SOURCES = t/unit/graph.c
 t_unit_graph_CPPFLAGS = $(unit_cppflags)
 t_unit_graph_LDADD = $(unit_libs)
 
+UNIT_TESTS += t/unit/memory
+t_unit_memory_SOURCES = t/unit/memory.c t/unit/texts.h
+t_unit_memory_CPPFLAGS = $(unit_cppflags)
+t_unit_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+t_unit_memory_LDADD = libconf.la $(unit_libs) -lm
+
 UNIT_TESTS += t/unit/merge
 t_unit_merge_SOURCES = t/unit/merge.c t/unit/texts.h
 t_unit_merge_CPPFLAGS = $(unit_cppflags)

@@ -269,7 +269,7 @@ what_is_no_action_is_said_so(void **state)
 		"conf.d/me.conf:2: modify.modes.normal: a mode holds roles, no applications: \"join\" does not fit ({ add = [ROLE]; })\n"
 		"conf.d/me.conf:3: modify.applications: no application \"setpu\" (did you mean setup?)\n"
 		"conf.d/me.conf:4: modify.applications.setup.del: unknown key \"usr\" (did you mean user?)\n"
-		"conf.d/me.conf:5: modify.rolls: unknown key \"rolls\" (did you mean roles?)\n",
+		"conf.d/me.conf:5: modify.rolls: unknown key (did you mean roles?)\n",
 		MAIN(SYSTEM), DROP_IN("me", "modify: { roles: { basic = ( \"jion\" ); };\n modes: { normal = ( \"join\" ); };\n"
 				      " applications = ( { setpu = (); },\n { setup = ( { del = [\"usr\"]; } ); } );\n rolls: { }; };"));
 }

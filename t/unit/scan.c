@@ -113,6 +113,14 @@ what_is_never_closed_is_named_where_it_begins(void **state)
 }
 
 static void
+a_group_in_an_array_is_told_to_use_a_list(void **state)
+{
+	(void)state;
+	assert_string_equal(scanned("a: { applications = [ { name = \"x\"; } ]; };"),
+			    "f:1: a.applications[0]: an array holds simple values only (( ) holds anything)\n");
+}
+
+static void
 text_without_quotes_is_said_so(void **state)
 {
 	(void)state;
@@ -166,6 +174,7 @@ main(void)
 		cmocka_unit_test(bytes_that_are_no_text_are_refused),
 		cmocka_unit_test(nesting_has_a_limit),
 		cmocka_unit_test(what_is_never_closed_is_named_where_it_begins),
+		cmocka_unit_test(a_group_in_an_array_is_told_to_use_a_list),
 		cmocka_unit_test(text_without_quotes_is_said_so),
 		cmocka_unit_test(every_setting_has_the_line_it_begins_in),
 		cmocka_unit_test(items_know_their_lines),
