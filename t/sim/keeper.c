@@ -35,6 +35,8 @@ roll_fate(struct world *w, struct kid *k, const struct app *a)
 	struct dice *d = &w->dice;
 	int64_t now = w->now.mono_ms;
 
+	if (w->scripted)
+		return;
 	k->stubborn = !w->calm && dice_chance(d, 10);
 	k->undying = !w->calm && dice_chance(d, 1);
 	k->ready_at_ms = dice_chance(d, 90) || w->calm ? now + 1 + dice_roll(d, 500) : 0;
@@ -66,7 +68,7 @@ keeper_spawn(struct world *w, const struct effect *ef)
 	k = &w->kids[w->kid_count++];
 	*k = (struct kid){ .inc = ef->inc, .kind = ef->kind, .alive = true };
 	memcpy(k->name, ef->app->name, sizeof(k->name));
-	if (!w->calm && dice_chance(&w->dice, 4)) {
+	if (!w->calm && !w->scripted && dice_chance(&w->dice, 4)) {
 		world_trace(w, "%llu cannot be spawned", (unsigned long long)ef->inc);
 		k->alive = false;		/* SPAWN_FAILED will be told */
 		return;
@@ -96,7 +98,7 @@ kid_exits(struct world *w, struct kid *k, int status)
 	k->exited = true;
 	k->told = false;
 	k->status = status;
-	k->tree = !w->calm && k->kind == CHILD_MAIN && dice_chance(&w->dice, 15);
+	k->tree = !w->calm && !w->scripted && k->kind == CHILD_MAIN && dice_chance(&w->dice, 15);
 	world_trace(w, "%s/%d (%llu) ends with %d%s", k->name, k->kind, (unsigned long long)k->inc, status, k->tree ? ", tree left" : "");
 }
 

@@ -3,3 +3,8 @@
 UNIT_TESTS += t/sim/sim
 t_sim_sim_SOURCES = t/sim/sim.c t/sim/dice.c t/sim/keeper.c t/sim/promises.c t/sim/requests.c t/sim/world.c t/sim/world.h
 t_sim_sim_LDADD = libcore.la libbase.la
+
+# Every state that small systems can reach.
+UNIT_TESTS += t/sim/explore
+t_sim_explore_SOURCES = t/sim/explore.c t/sim/dice.c t/sim/keeper.c t/sim/promises.c t/sim/requests.c t/sim/world.c t/sim/world.h
+t_sim_explore_LDADD = libcore.la libbase.la

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "world.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,19 +109,30 @@ carry_out(struct world *w, const struct effect *ef)
 	}
 }
 
-static void engine_dies(struct world *w);
+/* After how many effects of this step the engine dies; -1: before its commit; more than there are: it does not. */
+static long
+roll_death(struct world *w, size_t effects)
+{
+	if (w->scripted)
+		return w->die_after;
+	if (w->calm || !dice_chance(&w->dice, 3))
+		return LONG_MAX;
+	if (dice_chance(&w->dice, 30))
+		return -1;
+	return effects ? (long)dice_roll(&w->dice, (uint32_t)effects + 1) : 0;
+}
 
 /* Saves, commits, carries out; on the way the engine may die, before the commit or after any effect. */
 void
 world_settle_step(struct world *w)
 {
 	struct effects *ef = engine_effects(w->engine);
-	bool dies = !w->calm && dice_chance(&w->dice, 3);
-	size_t i, until = ef->n;
+	long until = roll_death(w, ef->n);
 	struct app *a;
+	size_t i;
 
-	if (dies && dice_chance(&w->dice, 30)) {
-		engine_dies(w);			/* nothing of this step has happened */
+	if (until < 0) {
+		world_engine_dies(w);		/* nothing of this step has happened */
 		return;
 	}
 	for (i = 0; i < ef->n; i++)
@@ -140,13 +152,11 @@ world_settle_step(struct world *w)
 		w->saved_model = model_ref((struct model *)engine_model(w->engine));
 	}
 	w->engine_is_new = false;
-	if (dies)
-		until = ef->n ? dice_roll(&w->dice, (uint32_t)ef->n + 1) : 0;
-	for (i = 0; i < until; i++)
+	for (i = 0; i < ef->n && (long)i < until; i++)
 		carry_out(w, &ef->v[i]);
 	engine_effects_done(w->engine);
-	if (dies) {
-		engine_dies(w);
+	if (until != LONG_MAX) {
+		world_engine_dies(w);
 		return;
 	}
 	if (w->pidfile_of != 0) {
@@ -181,13 +191,13 @@ lose_state(struct world *w)
 			told_of(w, w->kids[i].name)->started = true;
 }
 
-static void
-recover(struct world *w)
+void
+world_recover(struct world *w)
 {
 	struct err err;
 	size_t i;
 
-	if (!w->calm && !w->saved.shutting_down && dice_chance(&w->dice, 5))
+	if (!w->calm && !w->scripted && !w->saved.shutting_down && dice_chance(&w->dice, 5))
 		lose_state(w);
 	/* That a spawn failed is said once: the keeper keeps nothing of it. */
 	for (i = w->kid_count; i > 0; i--)
@@ -213,8 +223,8 @@ recover(struct world *w)
 	world_settle_step(w);
 }
 
-static void
-engine_dies(struct world *w)
+void
+world_engine_dies(struct world *w)
 {
 	world_trace(w, "the engine dies");
 	w->deaths++;
@@ -227,7 +237,7 @@ engine_dies(struct world *w)
 #define TELL(w, call) \
 	do { \
 		if ((w)->engine == NULL) \
-			recover(w); \
+			world_recover(w); \
 		if ((w)->engine != NULL) { \
 			engine_at((w)->engine, (w)->now); \
 			call; \
@@ -235,35 +245,35 @@ engine_dies(struct world *w)
 		} \
 	} while (0)
 
+void
+world_tell_kid(struct world *w, struct kid *k)
+{
+	struct exit_facts facts = { .status = k->status, .pid = k->pid, .tree_left = k->tree };
+	uint64_t inc = k->inc;
+	pid_t pid = k->pid;
+
+	k->told = true;
+	if (k->exited) {
+		TELL(w, engine_exited(w->engine, inc, facts));
+	} else if (k->alive) {
+		TELL(w, engine_spawned(w->engine, inc, pid));
+	} else {
+		*k = w->kids[--w->kid_count];
+		TELL(w, engine_spawn_failed(w->engine, inc, "exec", 2));
+	}
+}
+
 /* One piece of news from the keeper, if there is any.  true: there was. */
 static bool
 tell_news(struct world *w)
 {
 	size_t i, at, start = w->kid_count ? dice_roll(&w->dice, (uint32_t)w->kid_count) : 0;
-	struct kid *k;
 
 	for (i = 0; i < w->kid_count; i++) {
 		at = (start + i) % w->kid_count;
-		k = &w->kids[at];
-		if (k->told)
+		if (w->kids[at].told)
 			continue;
-		k->told = true;
-		if (k->exited) {
-			struct exit_facts facts = { .status = k->status, .pid = k->pid, .tree_left = k->tree };
-			uint64_t inc = k->inc;
-
-			TELL(w, engine_exited(w->engine, inc, facts));
-		} else if (k->alive) {
-			uint64_t inc = k->inc;
-			pid_t pid = k->pid;
-
-			TELL(w, engine_spawned(w->engine, inc, pid));
-		} else {
-			uint64_t inc = k->inc;
-
-			*k = w->kids[--w->kid_count];
-			TELL(w, engine_spawn_failed(w->engine, inc, "exec", 2));
-		}
+		world_tell_kid(w, &w->kids[at]);
 		return true;
 	}
 	return false;
@@ -357,21 +367,29 @@ time_passes(struct world *w)
 }
 
 void
-world_begin(struct world *w, uint64_t seed, bool tracing)
+world_begin_with(struct world *w, struct model *m, uint64_t seed, bool tracing)
 {
 	struct err err;
-	struct model *m;
 
-	*w = (struct world){ .dice = { seed }, .now = { 1000, 1000000 }, .next_pid = 100, .trace = tracing };
-	m = dice_model(&w->dice, 8);
+	w->now = (struct moment){ 1000, 1000000 };
+	w->next_pid = 100;
+	w->trace = tracing;
 	w->saved_model = model_ref(m);
 	w->engine = engine_new(m, "sim", seed + 1);
 	engine_at(w->engine, w->now);
 	engine_boot(w->engine, NULL, &err);
 	/* A first engine that dies before its first commit leaves nothing: the next one boots. */
 	w->calm = true;
+	w->die_after = LONG_MAX;
 	world_settle_step(w);
 	w->calm = false;
+}
+
+void
+world_begin(struct world *w, uint64_t seed, bool tracing)
+{
+	*w = (struct world){ .dice = { seed } };
+	world_begin_with(w, dice_model(&w->dice, 8), seed, tracing);
 }
 
 void
@@ -379,7 +397,7 @@ world_step(struct world *w)
 {
 	w->steps++;
 	if (w->engine == NULL)
-		recover(w);
+		world_recover(w);
 	if (w->exited || w->engine == NULL)
 		return;
 	if (dice_chance(&w->dice, 12))
@@ -401,7 +419,7 @@ world_settle(struct world *w)
 
 	w->calm = true;
 	if (w->engine == NULL && !w->exited)
-		recover(w);
+		world_recover(w);
 	/* An infinite patience with a stubborn child would be just that. */
 	for (i = 0; i < w->kid_count; i++) {
 		const struct app *a = w->engine ? engine_find(w->engine, w->kids[i].name) : NULL;

@@ -67,6 +67,8 @@ struct world {
 	bool hurried;
 	int64_t shutdown_at_ms;			/* 0: none has begun */
 	bool exited;
+	bool scripted;				/* no dice: somebody else says what happens */
+	long die_after;				/* when scripted: as roll_death() says */
 	bool calm;				/* no more faults: what is left must settle */
 	char failure[512];			/* "": all promises held */
 	bool trace;
@@ -96,6 +98,11 @@ void somebody_asks(struct world *w);
 
 /* world.c: saves, commits and carries out what a call to the engine led to. */
 void world_settle_step(struct world *w);
+void world_tell_kid(struct world *w, struct kid *k);	/* what the keeper has to say of it; k may be gone after it */
+void world_engine_dies(struct world *w);
+void world_recover(struct world *w);			/* a new engine takes over */
+/* A world of this model (taken), booted. */
+void world_begin_with(struct world *w, struct model *m, uint64_t seed, bool tracing);
 struct app_saved *saved_app(struct world *w, const char *name);
 void world_begin(struct world *w, uint64_t seed, bool trace);
 void world_step(struct world *w);
