@@ -14,6 +14,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* From here on memory may run out, or not; t/unit/no_memory.c makes it so. */
+void memory_may_run_out(bool may);
+__attribute__((weak)) void
+memory_may_run_out(bool may)
+{
+	(void)may;
+}
+
 /*
  * What a peer may send to control.sock: framing, calls and methods over a real
  * engine.  The world around is one in which everything that is ordered is
@@ -89,7 +97,9 @@ daemon_settle(struct daemon *d)
 	size_t n, i;
 
 	while ((n = engine_effects(d->engine)->n) > 0) {
+		memory_may_run_out(false);
 		copy = malloc(n * sizeof(*copy));
+		memory_may_run_out(true);
 		memcpy(copy, engine_effects(d->engine)->v, n * sizeof(*copy));
 		engine_effects_done(d->engine);
 		for (i = 0; i < n; i++)
@@ -111,10 +121,13 @@ void
 daemon_reload(struct daemon *d, bool only_new, reload_done *done, void *arg)
 {
 	struct problems ps = { 0 };
-	struct model *m = model_of(site_after, &ps);
+	struct model *m;
 	struct err err;
 
 	(void)only_new;
+	memory_may_run_out(false);
+	m = model_of(site_after, &ps);
+	memory_may_run_out(true);
 	if (engine_reload(d->engine, m, &err) < 0) {
 		model_unref(m);
 		problem_add(&ps, (struct origin){ 0 }, NULL, NULL, "%s", err.msg);
@@ -245,12 +258,15 @@ one_call(const struct varlink_message *m, bool more)
 	struct err err;
 
 	world.call = &c;
+	buf_reserve(&out, 1024);		/* as every connection has */
+	memory_may_run_out(true);
 	if (call_parse(&c, m->text, m->len, &err) < 0) {
 		call_invalid(&c, "message", err.msg);
 	} else {
 		c.more |= more;
 		methods_call(&c);
 	}
+	memory_may_run_out(false);
 	if (!c.done && (c.token | c.end_token) == 0)
 		abort();	/* neither answered nor waiting to be */
 	world.call = NULL;
@@ -277,6 +293,7 @@ begin(void)
 	if (engine_boot(world.d.engine, NULL, &err) < 0)
 		abort();
 	daemon_settle(&world.d);
+	memory_may_run_out(false);
 }
 
 int

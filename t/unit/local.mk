@@ -127,3 +127,10 @@ t_unit_suggest_SOURCES = t/unit/suggest.c
 t_unit_suggest_CPPFLAGS = $(unit_cppflags)
 t_unit_suggest_LDADD = $(unit_libs)
 endif
+
+# Every method, over the same world as the fuzz target, while one allocation after another fails.
+UNIT_TESTS += t/unit/no_memory
+t_unit_no_memory_SOURCES = t/unit/no_memory.c t/fuzz/control.c
+t_unit_no_memory_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+t_unit_no_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+t_unit_no_memory_LDADD = libengine.la libconf.la libwire.la libcore.la libbase.la $(JANSSON_LIBS) -lm
