@@ -237,6 +237,24 @@ take_apart(struct link_in *in, struct msghdr *msg, size_t len, bool from_engine)
 	return check_fds(in, (msg->msg_flags & MSG_CTRUNC) != 0);
 }
 
+/*
+ * A peer that ended with messages unread makes the next call fail with ECONNRESET, once; what
+ * it had sent before is still there behind that.
+ */
+static ssize_t
+receive(int sock, struct msghdr *msg)
+{
+	bool was_reset = false;
+	ssize_t n;
+
+	for (;;) {
+		n = recvmsg(sock, msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		if (n >= 0 || (errno != EINTR && errno != ECONNRESET) || (errno == ECONNRESET && was_reset))
+			return n;
+		was_reset = was_reset || errno == ECONNRESET;
+	}
+}
+
 int
 link_recv(int sock, struct link_in *in, bool from_engine)
 {
@@ -251,9 +269,7 @@ link_recv(int sock, struct link_in *in, bool from_engine)
 	if (in->packet == NULL && (in->packet = malloc(PACKET_MAX)) == NULL)
 		return -1;
 	iov.iov_base = in->packet;
-	do {
-		n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
+	n = receive(sock, &msg);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -1;
 	in->fd_count = collect_fds(&msg, in->fds, LINK_FDS_MAX);

@@ -184,6 +184,20 @@ the_end_of_the_peer_is_told_apart(void **state)
 }
 
 static void
+what_a_peer_sent_before_it_ended_with_messages_unread_is_there(void **state)
+{
+	(void)state;
+	link_put(&out, LINK_PONG, 0, NULL, 0, NULL);
+	link_send(ends[1], out.data, out.len, NULL, 0);
+	link_send(ends[0], out.data, out.len, NULL, 0);
+	close(ends[0]);
+	ends[0] = -1;
+	assert_int_equal(link_recv(ends[1], &in, true), 1);
+	assert_int_equal(link_recv(ends[1], &in, true), -1);
+	assert_int_equal(errno, ECONNRESET);
+}
+
+static void
 a_full_socket_takes_nothing(void **state)
 {
 	unsigned sent = 0, received = 0;
@@ -232,6 +246,7 @@ main(void)
 		TEST(a_large_body_in_anything_but_a_sealed_memfd_is_refused),
 		TEST(what_is_no_message_is_refused),
 		TEST(the_end_of_the_peer_is_told_apart),
+		TEST(what_a_peer_sent_before_it_ended_with_messages_unread_is_there),
 		TEST(a_full_socket_takes_nothing),
 		TEST(no_room_for_descriptors_is_no_broken_peer),
 	};
