@@ -197,10 +197,10 @@ subtest 'the state is lent on' => sub {
 subtest 'who doubts the engine, knocks' => sub {
 	my $k = Appctl::Keeper->start;
 	my $knock = sub { IO::Socket::UNIX->new(Type => SOCK_STREAM(), Peer => $k->dir . '/run/keeper.sock') or die "knock: $!" };
-	$k->so_far;
+	$k->expect(qr/^table_end$/);
 	my $engine = $k->engine_pid;
-	$knock->();
-	$k->expect(qr/^ping$/);
+	# Once the keeper has heard that the engine is ready.
+	$k->until_true('a ping', sub { $knock->(); grep { $_ eq 'ping' } $k->so_far });
 	$k->so_far;
 	is($k->engine_pid, $engine, 'one that answers stays');
 	$k->order('pings 0');
@@ -226,7 +226,7 @@ subtest 'an engine that talks nonsense is replaced' => sub {
 
 subtest 'signals to appctld are told or mean nothing' => sub {
 	my $k = Appctl::Keeper->start;
-	$k->so_far;
+	$k->expect(qr/^table_end$/);
 	kill HUP => $k->pid;
 	$k->expect(qr/^got_signal 1$/);
 	kill $_ => $k->pid for qw(USR1 USR2 WINCH ALRM PIPE QUIT TSTP TTOU CONT SEGV 35 40);
@@ -259,7 +259,7 @@ subtest 'an engine that cannot begin ends appctld' => sub {
 	like($log, qr{/nonexistent/appctl-engine.*No such file});
 
 	my $k = Appctl::Keeper->start;
-	$k->so_far;
+	$k->expect(qr/^table_end$/);
 	$k->order('quit 2')->next_engine;
 	$k->expect(qr/^hello .*starts=2 /);
 	is($k->end_by('exit 0'), 0, 'later the same status is a death like another');
