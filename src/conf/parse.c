@@ -21,30 +21,90 @@ __lsan_default_suppressions(void)
 
 enum { NAME_CACHE = 256 };
 
+/*
+ * libconfig compares each new member of a group to all before it, byte by byte: for groups beyond MANY it gets codes
+ * instead of names, of the same length, which differ early; letters beyond CODE_LEN are filled up with dashes.
+ */
+enum { MANY = 100, CODE_LEN = 3, CODE_BASE = 52, CODES = CODE_BASE * CODE_BASE * CODE_BASE };
+
 struct copier {
 	struct arena *arena;
-	const char *file;
+	const char *file, *text;
+	bool coded;				/* names are to be taken from the text */
 	const struct scan *scan;
 	size_t next;				/* mark of the next setting */
 	const char *names[NAME_CACHE];		/* the same few names come again and again */
 	bool failed;
 };
 
-static const char *
-copy_name(struct copier *c, const char *name)
+/* For each group, by the mark that it is the value of plus 1: whether its members can get codes. */
+static bool
+can_be_coded(const struct scan *s, uint32_t *members)
 {
-	const char *s, **slot;
-	unsigned h = 5381;
+	const struct scan_mark *m;
+	bool any = false;
+	size_t i;
 
-	for (s = name; *s != '\0'; s++)
-		h = h * 33 + (unsigned char)*s;
+	for (m = s->v; m < s->v + s->n; m++)
+		if (m->name_len > 0)
+			members[m->parent + 1]++;
+	for (m = s->v; m < s->v + s->n; m++)
+		if (m->name_len > 0 && m->name_len < CODE_LEN)
+			members[m->parent + 1] = 0;
+	for (i = 0; i <= s->n; i++) {
+		if (members[i] <= MANY || members[i] > CODES)
+			members[i] = 0;
+		any |= members[i] > 0;
+	}
+	return any;
+}
+
+static void
+write_code(char *name, uint32_t len, uint32_t n)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	uint32_t i;
+
+	for (i = 0; i < len; i++, n /= CODE_BASE)
+		name[i] = i < CODE_LEN ? letters[n % CODE_BASE] : '-';
+}
+
+/* A copy of the text with codes for the names of large groups, to be freed; NULL: there are none. */
+static char *
+code_names(const char *text, size_t len, const struct scan *s)
+{
+	uint32_t *members = calloc(s->n + 1, sizeof(*members));
+	const struct scan_mark *m;
+	char *copy = NULL;
+
+	if (members != NULL && can_be_coded(s, members))
+		copy = malloc(len + 1);
+	if (copy != NULL) {
+		memcpy(copy, text, len + 1);
+		for (m = s->v; m < s->v + s->n; m++)
+			if (m->name_len > 0 && members[m->parent + 1] > 0)
+				write_code(copy + m->name, m->name_len, m->index);
+	}
+	free(members);
+	return copy;
+}
+
+static const char *
+copy_name(struct copier *c, const char *name, size_t len)
+{
+	const char **slot;
+	unsigned h = 5381;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		h = h * 33 + (unsigned char)name[i];
 	slot = &c->names[(h ^ h >> 8) % NAME_CACHE];
-	if (*slot == NULL || strcmp(*slot, name) != 0)
-		*slot = arena_strdup(c->arena, name);
+	if (*slot == NULL || strncmp(*slot, name, len) != 0 || (*slot)[len] != '\0')
+		*slot = arena_strndup(c->arena, name, len);
 	return *slot;
 }
 
-static struct item *copy_setting(struct copier *c, const config_setting_t *s, uint32_t line);
+static struct item *copy_setting(struct copier *c, const config_setting_t *s, const struct scan_mark *mark);
 
 static void
 copy_children(struct copier *c, const config_setting_t *from, struct item *to)
@@ -55,9 +115,7 @@ copy_children(struct copier *c, const config_setting_t *from, struct item *to)
 
 	for (i = 0; i < n && !c->failed; i++) {
 		child = config_setting_get_elem(from, i);
-		/* The scanner's line is where the setting begins; libconfig's may be the next token's. */
-		*tail = copy_setting(c, child, c->next < c->scan->n ? c->scan->v[c->next++].line :
-				     (uint32_t)config_setting_source_line(child));
+		*tail = copy_setting(c, child, c->next < c->scan->n ? &c->scan->v[c->next++] : NULL);
 		if (*tail != NULL)
 			tail = &(*tail)->next;
 	}
@@ -92,17 +150,27 @@ copy_value(struct copier *c, const config_setting_t *s, struct item *to)
 	copy_children(c, s, to);
 }
 
-static struct item *
-copy_setting(struct copier *c, const config_setting_t *s, uint32_t line)
+static const char *
+name_of(struct copier *c, const config_setting_t *s, const struct scan_mark *mark)
 {
-	struct item *it = arena_alloc(c->arena, sizeof(*it));
 	const char *name = config_setting_name(s);
 
-	if (it == NULL || (name != NULL && (it->name = copy_name(c, name)) == NULL)) {
+	if (c->coded && mark != NULL && mark->name_len > 0)
+		return copy_name(c, c->text + mark->name, mark->name_len);
+	return copy_name(c, name, strlen(name));
+}
+
+/* mark: what the scanner noted of it.  Its line is where the setting begins; libconfig's may be the next token's. */
+static struct item *
+copy_setting(struct copier *c, const config_setting_t *s, const struct scan_mark *mark)
+{
+	struct item *it = arena_alloc(c->arena, sizeof(*it));
+
+	if (it == NULL || (config_setting_name(s) != NULL && (it->name = name_of(c, s, mark)) == NULL)) {
 		c->failed = true;
 		return NULL;
 	}
-	it->at = (struct origin){ c->file, line };
+	it->at = (struct origin){ c->file, mark ? mark->line : (uint32_t)config_setting_source_line(s) };
 	copy_value(c, s, it);
 	return it;
 }
@@ -118,30 +186,48 @@ say_why(const config_t *cfg, const char *file, const char *text, const struct sc
 	problem_add(ps, (struct origin){ file, line ? line : 1 }, NULL, NULL, "%s", why ? why : "cannot be parsed");
 }
 
-struct item *
-parse_text(struct arena *a, const char *file, const char *text, size_t len, struct problems *ps)
+static struct item *
+copy_root(struct copier *c, const config_t *cfg, struct problems *ps)
 {
-	struct copier c = { .arena = a, .file = file };
-	struct scan scan = { 0 };
+	const struct scan_mark whole = { .line = 1 };
+	struct item *root = copy_setting(c, config_root_setting(cfg), &whole);
+
+	if (!c->failed)
+		return root;
+	problem_add(ps, (struct origin){ c->file, 0 }, NULL, NULL, "no memory");
+	return NULL;
+}
+
+/* By libconfig, from the text itself or the one with codes. */
+static struct item *
+parse_scanned(struct copier *c, const char *coded, struct problems *ps)
+{
 	struct item *root = NULL;
 	config_t cfg;
 
-	if (scan_text(file, text, len, &scan, ps) < 0) {
-		scan_free(&scan);
-		return NULL;
-	}
-	c.scan = &scan;
 	config_init(&cfg);
-	if (config_read_string(&cfg, text) != CONFIG_TRUE) {
-		say_why(&cfg, file, text, &scan, ps);
-	} else {
-		root = copy_setting(&c, config_root_setting(&cfg), 1);
-		if (c.failed) {
-			root = NULL;
-			problem_add(ps, (struct origin){ file, 0 }, NULL, NULL, "no memory");
-		}
-	}
+	if (config_read_string(&cfg, coded ? coded : c->text) != CONFIG_TRUE)
+		say_why(&cfg, c->file, c->text, c->scan, ps);
+	else if (coded == NULL || scan_report_twice(c->file, c->text, c->scan, ps) == 0)
+		root = copy_root(c, &cfg, ps);
 	config_destroy(&cfg);
+	return root;
+}
+
+struct item *
+parse_text(struct arena *a, const char *file, const char *text, size_t len, struct problems *ps)
+{
+	struct scan scan = { 0 };
+	struct copier c = { .arena = a, .file = file, .text = text, .scan = &scan };
+	struct item *root = NULL;
+	char *coded;
+
+	if (scan_text(file, text, len, &scan, ps) == 0) {
+		coded = code_names(text, len, &scan);
+		c.coded = coded != NULL;
+		root = parse_scanned(&c, coded, ps);
+		free(coded);
+	}
 	scan_free(&scan);
 	return root;
 }

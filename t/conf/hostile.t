@@ -93,6 +93,12 @@ sub many {
 	my $took = time - $start;
 	is($r->{out}, "configuration is valid: 10000 applications, 0 roles, 0 modes\n", '10,000 applications with 50,000 edges');
 	cmp_ok($took, '<', 2 * slow_factor(), sprintf 'in under 2 s (%.2f)', $took);
+	my $group = config("applications: {\n" . join("\n", map { sprintf 'app%05d: { %s };', $_, many($_) } 0 .. 9999) . "\n};\n");
+	$start = time;
+	$r = check($group, { timeout => 60 });
+	$took = time - $start;
+	is($r->{out}, "configuration is valid: 10000 applications, 0 roles, 0 modes\n", 'as one group');
+	cmp_ok($took, '<', 2 * slow_factor(), sprintf 'in under 2 s (%.2f)', $took);
 	my $files = config('', map { (sprintf('app%05d.conf', $_) => sprintf(
 		"applications: { app%05d: { %s }; };\nmodify: { roles: { all = ( \"join\" ); }; };\n", $_, many($_))) } 0 .. 9999);
 	$start = time;

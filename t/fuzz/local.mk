@@ -31,6 +31,7 @@ EXTRA_DIST += \
 	t/fuzz/corpus/config/empty \
 	t/fuzz/corpus/config/include \
 	t/fuzz/corpus/config/keys \
+	t/fuzz/corpus/config/many \
 	t/fuzz/corpus/config/modify \
 	t/fuzz/corpus/config/request.json \
 	t/fuzz/corpus/config/system \

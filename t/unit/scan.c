@@ -162,6 +162,43 @@ a_name_twice_in_one_group_names_both_places(void **state)
 	refused("node = \"a\";\nnode = \"b\";\n", "m.conf:2: node: defined twice, first in m.conf:1\n");
 }
 
+/* A group of n applications, three bytes or more each; the last one as given. */
+static void
+write_group(struct buf *text, int n, const char *last)
+{
+	int i;
+
+	buf_adds(text, "applications: {\n");
+	for (i = 0; i < n; i++)
+		buf_printf(text, " a%03d: { nice = %d; };\n", i, i % 20);
+	buf_printf(text, " %s: { nice = 19; };\n};\n", last);
+}
+
+static void
+large_groups_keep_their_names_lines_and_duplicates(void **state)
+{
+	struct buf text = { 0 };
+	struct model *m;
+
+	(void)state;
+	write_group(&text, 3000, "true-name");
+	m = good(buf_cstr(&text));
+	assert_int_equal(m->app_count, 3001);
+	assert_int_equal(app_of(m, "a2345")->at.line, 2347);
+	assert_int_equal(app_of(m, "a2345")->as->nice, 5);
+	assert_int_equal(app_of(m, "true-name")->as->nice, 19);
+	model_unref(m);
+	buf_clear(&text);
+	write_group(&text, 3000, "a017");
+	refused(buf_cstr(&text), "m.conf:3002: applications.a017: defined twice, first in m.conf:19\n");
+	buf_clear(&text);
+	write_group(&text, 3000, "x");		/* too short for a code: libconfig gets the names themselves */
+	m = good(buf_cstr(&text));
+	assert_int_equal(app_of(m, "x")->at.line, 3002);
+	model_unref(m);
+	buf_free(&text);
+}
+
 int
 main(void)
 {
@@ -179,6 +216,7 @@ main(void)
 		cmocka_unit_test(every_setting_has_the_line_it_begins_in),
 		cmocka_unit_test(items_know_their_lines),
 		cmocka_unit_test(a_name_twice_in_one_group_names_both_places),
+		cmocka_unit_test(large_groups_keep_their_names_lines_and_duplicates),
 	};
 
 	return cmocka_run_group_tests_name("scan", tests, NULL, NULL);
