@@ -215,7 +215,8 @@ static void
 put_off(struct job *j)
 {
 	j->interval_ms = j->interval_ms * 2 < LOOK_MAX_MS ? j->interval_ms * 2 : LOOK_MAX_MS;
-	j->look_ms = j->wd >= 0 ? 0 : clock_mono_ms() + j->interval_ms;
+	/* Where inotify would tell, too: a notification that comes soon after another one has been seen to be lost. */
+	j->look_ms = clock_mono_ms() + j->interval_ms;
 }
 
 static void
