@@ -46,7 +46,7 @@ while [ $rep -lt "$reps" ]; do
 		"$build/bench/pubsub" raw $k $m 1
 		"$build/bench/pubsub" raw $k $((m * 4)) 64
 		"$build/bench/pubsub" redis $k $m 64 "$dir/s"
-		"$build/bench/pubsub" appctld $k $apps 1 "$dir/run/events.sock"
+		"$build/bench/pubsub" appctld $k $((2 * apps)) 1 "$dir/run/events.sock"
 		"$build/bench/pubsub" lat $k 500
 	done
 done
