@@ -287,15 +287,17 @@ subtest 'a new engine' => sub {
 	unlink $node->dir . '/slow-is-ready';
 	my %out = map { $_ => $node->dir . "/out-$_" } qw(start mode events run);
 	my @appctl = (program('appctl'), '-r', $node->runtime_dir);
-	my %pid = (
+	my %pid = (events => spawn_program(@appctl, 'events', 'app_running', { out => $out{events} }));
+	my $end = Time::HiRes::time() + 10 * slow_factor();
+	Time::HiRes::sleep(0.01) until slurp($out{events}) =~ /hello/ || Time::HiRes::time() > $end;
+	%pid = (%pid,
 		start => spawn_program(@appctl, 'start', 'slow', { out => $out{start} }),
-		events => spawn_program(@appctl, 'events', 'app_running', { out => $out{events} }),
 		run => spawn_program(@appctl, 'run', '-n', 'long', '--', 'sh', '-c',
 			'echo begun; while ! test -e ' . $node->dir . '/long-may-end; do sleep 0.02; done; exit 9', { out => $out{run} }),
 	);
 	$node->wait_event({ event => 'app_starting', app => 'slow' });
 	$node->wait_event({ event => 'app_running', app => 'long' });
-	my $end = Time::HiRes::time() + 10 * slow_factor();
+	$end = Time::HiRes::time() + 10 * slow_factor();
 	Time::HiRes::sleep(0.01) until slurp($out{events}) =~ /long/ || Time::HiRes::time() > $end;
 	kill KILL => $node->engine_pid;
 	spew($node->dir . '/slow-is-ready', '');
