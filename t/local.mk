@@ -3,6 +3,7 @@
 include $(srcdir)/t/unit/local.mk
 include $(srcdir)/t/sim/local.mk
 include $(srcdir)/t/fuzz/local.mk
+include $(srcdir)/t/otp/local.mk
 
 # Every t/AREA/NAME.t is a test; nothing to list.
 PERL_TESTS += $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/t/*/*.t))

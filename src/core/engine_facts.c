@@ -125,7 +125,9 @@ note_exit(struct engine *e, struct app *a, const struct exit_facts *facts)
 		.reason = a->exit_reason, .has_status = true, .status = facts->status });
 	a->pid = 0;
 	engine_touch(e, a);
-	engine_end_with(e, a);
+	/* A oneshot that is done has not left those that need it. */
+	if (a->def->type != APP_ONESHOT || !app_status_is_good(facts->status))
+		engine_end_with(e, a);
 }
 
 static void

@@ -375,17 +375,20 @@ engine_end_with(struct engine *e, struct app *a)
 {
 	struct edges succs = graph_succs(e->graph, a->vertex);
 	struct app *s;
+	bool lives;
 	uint32_t i;
 
 	for (i = 0; i < succs.n && !e->shutting_down; i++) {
 		s = e->apps[succs.v[i].other];
-		if (succs.v[i].on_exit == ON_EXIT_IGNORE || succs.v[i].kind != EDGE_REQUIRES || !s->wanted)
+		lives = s->state == APP_STARTING || s->state == APP_RUNNING;
+		if (succs.v[i].on_exit == ON_EXIT_IGNORE || succs.v[i].kind != EDGE_REQUIRES || !s->wanted ||
+		    (!lives && s->state != APP_BACKOFF))
 			continue;
 		s->cause = REASON_DEPENDENCY;
 		if (succs.v[i].on_exit == ON_EXIT_STOP) {
 			s->wish = WISH_DOWN;
 			s->wanted = false;
-		} else if (s->state == APP_STARTING || s->state == APP_RUNNING) {
+		} else if (lives) {
 			s->restart_asked = true;
 		}
 		engine_touch(e, s);

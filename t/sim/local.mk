@@ -8,3 +8,8 @@ t_sim_sim_LDADD = libcore.la libbase.la
 UNIT_TESTS += t/sim/explore
 t_sim_explore_SOURCES = t/sim/explore.c t/sim/dice.c t/sim/keeper.c t/sim/promises.c t/sim/requests.c t/sim/world.c t/sim/world.h
 t_sim_explore_LDADD = libcore.la libbase.la
+
+# Start and stop order against a second implementation.
+UNIT_TESTS += t/sim/order
+t_sim_order_SOURCES = t/sim/order.c t/sim/dice.c t/sim/world.h
+t_sim_order_LDADD = libcore.la libbase.la
