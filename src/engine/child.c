@@ -17,18 +17,21 @@
 
 enum { ENV_FILE_MAX = 1024 * 1024, PROBE_SHUTDOWN_MS = 1000 };
 
-
 /* Descriptors that came with Run. */
 struct kept {
 	char app[NAME_MAX_LEN + 1];
 	struct spawn_fds fds;
 };
 
-struct children {
+/* A spawn whose names are being looked up. */
+struct waiting {
 	struct daemon *d;
-	struct buf waiting;		/* uint64_t[]: incarnations whose names are being looked up */
+	uint64_t inc;
+};
+
+struct children {
 	struct buf kept;		/* struct kept[] */
-	bool asked;			/* the names were asked for: what is not known now is not to be had */
+	uint64_t asked;			/* the incarnation whose names were asked for: what is not known now is not to be had */
 };
 
 /* An order in the making, and what it is made of. */
@@ -571,24 +574,36 @@ child_forget(struct daemon *d, const struct app *a)
 static void
 names_known(void *arg, bool timed_out)
 {
-	struct daemon *d = arg;
+	struct waiting *w = arg;
+	struct daemon *d = w->d;
+	enum child_kind kind;
+	struct app *a = engine_find_inc(d->engine, w->inc, &kind);
 
-	d->shell->children->asked = true;
-	child_retry(d);
-	d->shell->children->asked = false;
 	(void)timed_out;
+	d->shell->children->asked = w->inc;
+	if (a != NULL)
+		child_spawn(d, a, kind, w->inc, NULL);
+	d->shell->children->asked = 0;
+	free(w);
+	daemon_settle(d);
 }
 
 /* Names that are not known are asked for, and the spawn waits for them.  false: they were, and are not to be had. */
 static bool
 wait_for_names(struct order *r)
 {
-	struct children *c = r->d->shell->children;
+	struct waiting *w;
 
-	if (c->asked)
+	if (r->d->shell->children->asked == r->inc)
 		return false;
-	buf_add(&c->waiting, &r->inc, sizeof(r->inc));
-	return !c->waiting.failed && names_ask_for(r->d->names, r->app->def->as, names_known, r->d);
+	w = malloc(sizeof(*w));
+	if (w == NULL)
+		return false;
+	*w = (struct waiting){ .d = r->d, .inc = r->inc };
+	if (names_ask_for(r->d->names, r->app->def->as, names_known, w))
+		return true;
+	free(w);
+	return false;
 }
 
 static void
@@ -618,33 +633,10 @@ child_spawn(struct daemon *d, struct app *a, enum child_kind kind, uint64_t inc,
 	order_free(&r);
 }
 
-void
-child_retry(struct daemon *d)
-{
-	struct buf waiting = d->shell->children->waiting;
-	const uint64_t *inc = (const uint64_t *)(const void *)waiting.data;
-	enum child_kind kind;
-	struct app *a;
-	size_t i;
-
-	d->shell->children->waiting = (struct buf){ 0 };
-	for (i = 0; i < waiting.len / sizeof(*inc); i++) {
-		a = engine_find_inc(d->engine, inc[i], &kind);
-		if (a != NULL)
-			child_spawn(d, a, kind, inc[i], NULL);
-	}
-	buf_free(&waiting);
-	daemon_settle(d);
-}
-
 struct children *
-children_new(struct daemon *d)
+children_new(void)
 {
-	struct children *c = calloc(1, sizeof(*c));
-
-	if (c != NULL)
-		c->d = d;
-	return c;
+	return calloc(1, sizeof(struct children));
 }
 
 void
@@ -655,6 +647,5 @@ children_free(struct children *c)
 	while (c->kept.len > 0)
 		drop_kept(c, (struct kept *)(void *)c->kept.data);
 	buf_free(&c->kept);
-	buf_free(&c->waiting);
 	free(c);
 }

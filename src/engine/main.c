@@ -148,7 +148,7 @@ make_parts(struct daemon *d)
 	sh->deadline = timer_new(d->loop, deadline_passed, d);
 	sh->ready = ready_new();
 	sh->trees = trees_new(d);
-	sh->children = children_new(d);
+	sh->children = children_new();
 	sh->loader = loader_new(d);
 	sh->notify = notify_new(d, ENGINE_FD_NOTIFY);
 	d->names = names_new(d);

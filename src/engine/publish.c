@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "base/cleanup.h"
 #include "base/log.h"
 #include "engine/subscriber.h"
 

@@ -97,11 +97,9 @@ typedef void publisher_each(void *arg, uint64_t seq, unsigned category, const ch
 void publisher_walk(struct publisher *p, publisher_each *fn, void *arg);
 
 /* child.c */
-struct children *children_new(struct daemon *d);
+struct children *children_new(void);
 void children_free(struct children *c);
 void child_forget(struct daemon *d, const struct app *a);
-/* Names were looked up: goes on with the spawns that waited for them. */
-void child_retry(struct daemon *d);
 
 /* names.c */
 enum { NAMES_TIMEOUT_MS = 5000 };

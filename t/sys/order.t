@@ -17,7 +17,10 @@ my $db = $node->wait_event({ event => 'app_running', app => 'db' });
 $node->wait_event({ event => 'app_starting', app => 'web' });
 my $web = $node->wait_event({ event => 'app_running', app => 'web' });
 $node->wait_event({ event => 'mode_stable' });
-like(slurp("/proc/$db->{pid}/cmdline"), qr/^\/bin\/sleep\0001000\0$/, 'the program runs as it was written');
+# The kernel lets the parent go on a moment before the new program's arguments can be read.
+my $cmdline = '';
+for (1 .. 500) { last if length($cmdline = slurp("/proc/$db->{pid}/cmdline")); select undef, undef, undef, 0.01 }
+like($cmdline, qr/^\/bin\/sleep\0001000\0$/, 'the program runs as it was written');
 
 my @seqs = map { $_->{seq} } grep { $_->{event} ne 'hello' } $node->events_so_far;
 is_deeply(\@seqs, [1 .. @seqs], 'events are numbered from 1 without a gap');
