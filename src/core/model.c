@@ -221,3 +221,17 @@ model_print_json(const struct model *m, struct buf *out)
 	print_setting(out, "default_mode", m->default_mode);
 	buf_printf(out, ",\"shutdown_timeout\":%.10g}", (double)m->shutdown_timeout_ms / 1000);
 }
+
+void
+strings_print_json(const struct strings *s, struct buf *out)
+{
+	uint32_t i;
+
+	buf_addc(out, '[');
+	for (i = 0; i < s->n; i++) {
+		if (i > 0)
+			buf_addc(out, ',');
+		buf_add_json(out, s->v[i]);
+	}
+	buf_addc(out, ']');
+}

@@ -201,6 +201,7 @@ const struct mode *model_find_mode(const struct model *m, const char *name);
 const char *model_suggest_app(const struct model *m, const char *name);
 const char *model_suggest_mode(const struct model *m, const char *name);
 
+void strings_print_json(const struct strings *s, struct buf *out);
 /* One application's effective definition as a JSON object: what `appctl show` prints. */
 void app_def_print_json(const struct app_def *d, struct buf *out);
 /* The whole effective model as `check --json` prints it. */

@@ -164,20 +164,6 @@ reader_strings(struct reader *r, const struct item *it)
 	return reader_keep(r, &pointers);
 }
 
-static void
-print_strings(const struct strings *s, struct buf *out)
-{
-	uint32_t i;
-
-	buf_addc(out, '[');
-	for (i = 0; i < s->n; i++) {
-		if (i > 0)
-			buf_addc(out, ',');
-		buf_add_json(out, s->v[i]);
-	}
-	buf_addc(out, ']');
-}
-
 /* --- text --- */
 
 static void
@@ -249,7 +235,7 @@ print_string_list(const struct key *k, const void *base, struct buf *out)
 
 	if (s->n == 0)
 		return false;
-	print_strings(s, out);
+	strings_print_json(s, out);
 	return true;
 }
 
@@ -333,7 +319,7 @@ print_command(const struct key *k, const void *base, struct buf *out)
 	if (c->shell)
 		buf_add_json(out, c->argv.v[2]);
 	else
-		print_strings(&c->argv, out);
+		strings_print_json(&c->argv, out);
 	return true;
 }
 

@@ -115,5 +115,4 @@ void render_origin(const struct origin *at, struct buf *out);			/* "FILE:LINE" a
 void render_definition(const struct app_def *def, bool with_values, struct buf *out);
 struct cause;
 void render_cause(const struct cause *cause, bool comma, struct buf *out);
-void render_strings(const struct strings *s, struct buf *out);
 const struct roles_of *control_roles(struct control *control);			/* of the model in force; NULL: no memory */

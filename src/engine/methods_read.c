@@ -365,7 +365,7 @@ add_step(struct call *c, const struct plan_step *s, struct buf *b)
 		   plan_action_name(s->action), s->wave);
 	buf_add_json(b, s->why);
 	buf_adds(b, ",\"after\":");
-	render_strings(&s->after, b);
+	strings_print_json(&s->after, b);
 	buf_addc(b, '}');
 }
 

@@ -196,20 +196,6 @@ render_names(struct app *const *v, size_t n, struct buf *out)
 	buf_addc(out, ']');
 }
 
-void
-render_strings(const struct strings *s, struct buf *out)
-{
-	uint32_t i;
-
-	buf_addc(out, '[');
-	for (i = 0; i < s->n; i++) {
-		if (i > 0)
-			buf_addc(out, ',');
-		buf_add_json(out, s->v[i]);
-	}
-	buf_addc(out, ']');
-}
-
 /* As a string, and gives text back; where memory ran out for it, it did for the reply. */
 static void
 add_text(struct buf *out, struct buf *text)
