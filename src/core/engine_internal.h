@@ -73,22 +73,27 @@ struct engine {
 	uint32_t dirty_len;
 };
 
-/* engine.c: looking at applications, and the steps of the state machine. */
+/* engine.c */
+struct effect *engine_emit(struct engine *e, struct effect effect);
+void engine_emit_event(struct engine *e, struct event ev);	/* seq and time are filled in */
+uint32_t engine_random(struct engine *e);			/* 32 random bits */
+bool engine_is_barrier(const struct engine *e, const struct app *a);
+
+/* engine_queue.c */
 void engine_queue(struct engine *e, struct app *a);
 void engine_queue_succs(struct engine *e, struct app *a);
 void engine_touch(struct engine *e, struct app *a);		/* dirty, and its standing counted anew */
 void engine_recount_later(struct engine *e, struct app *a);	/* its standing may be another, what is saved is not */
-void engine_feed(struct engine *e, struct app *a, enum app_input in);
 void engine_drain(struct engine *e);
+/* The first pred that a must wait for, or NULL. */
+struct app *engine_blocker(const struct engine *e, const struct app *a);
+
+/* engine_step.c */
+void engine_feed(struct engine *e, struct app *a, enum app_input in);
 void engine_set_state(struct engine *e, struct app *a, enum app_state state, enum reason reason);
-struct effect *engine_emit(struct engine *e, struct effect effect);
-void engine_emit_event(struct engine *e, struct event ev);	/* seq and time are filled in */
 /* A new child of that kind: its incarnation. */
 uint64_t engine_new_child(struct engine *e, struct app *a, enum child_kind kind);
 void engine_child_gone(struct engine *e, struct app *a, enum child_kind kind);
-bool engine_is_barrier(const struct engine *e, const struct app *a);
-/* The first pred that a must wait for, or NULL. */
-struct app *engine_blocker(const struct engine *e, const struct app *a);
 
 /* engine_facts.c: the main process is there: waits for its readiness, if that is to be waited for. */
 void engine_main_is_there(struct engine *e, struct app *a);

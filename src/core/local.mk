@@ -7,9 +7,11 @@ libcore_la_SOURCES = \
 	src/core/deadlines.c src/core/deadlines.h \
 	src/core/engine.c src/core/engine.h src/core/engine_internal.h \
 	src/core/engine_facts.c \
+	src/core/engine_queue.c \
 	src/core/engine_recover.c \
 	src/core/engine_reload.c \
 	src/core/engine_request.c \
+	src/core/engine_step.c \
 	src/core/engine_stop.c \
 	src/core/engine_wait.c \
 	src/core/event.c src/core/event.h \
