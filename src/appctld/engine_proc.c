@@ -218,7 +218,7 @@ engine_unanswering(struct keeper *k)
 		last_stand_begin(k, 0);
 		return;
 	}
-	engine_kill(k, !k->engine.ready ? "it has not become ready" : k->engine.ping_open ? "it does not answer"
+	engine_kill(k, k->engine.link < 0 ? "it closed its link" : !k->engine.ready ? "it has not become ready" : k->engine.ping_open ? "it does not answer"
 			: "it acknowledges no exit");
 }
 

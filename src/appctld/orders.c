@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* How many orders before the keeper looks at its signals again. */
-enum { ORDERS_AT_ONCE = 64, UP_READY_WITHIN_MS = 30000 };
+enum { ORDERS_AT_ONCE = 64, UP_READY_WITHIN_MS = 30000, END_WITHIN_MS = 1000 };
 
 static struct kid *
 kid_of(struct keeper *k)
@@ -148,14 +148,14 @@ obey(struct keeper *k)
 	orders[k->in.h.type](k);
 }
 
-/* A link that has ended says that the engine has, or is of no use; SIGCHLD starts the next. */
+/* A link that has ended says that the engine ends, or is of no use; SIGCHLD starts the next. */
 static void
 link_failed(struct keeper *k)
 {
 	if (errno == EPROTO)
 		engine_kill(k, "it sent what is no message");
 	else if (errno == ECONNRESET)
-		engine_kill(k, "it closed its link");
+		arm(k, DUE_READY, END_WITHIN_MS);	/* most likely it ends by itself, with a status of its own */
 	else
 		engine_kill(k, strerror(errno));
 	engine_close_link(k);

@@ -380,4 +380,17 @@ subtest 'many exits at once reach an engine that was not reading' => sub {
 	is($k->end_by('exit 0'), 0);
 };
 
+# Not killed on the way: its status is what it says.
+subtest 'an engine that refuses the configuration ends by itself' => sub {
+	my $node = Appctl::Test->new(config => 'nod = 1;');
+	for (1 .. 20) {
+		my $r = $node->run_appctld;
+		is($r->{exit}, 2, 'status 2') if $r->{exit} != 2;
+		next if $r->{err} !~ /killing/;
+		fail("not killed: $r->{err}");
+		last;
+	}
+	like($node->run_appctld->{err}, qr/appctld\.conf:1: nod: unknown key.*\n.*nothing was started/, 'which is said');
+};
+
 done_testing;
