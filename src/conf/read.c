@@ -103,7 +103,8 @@ read_file(struct reader *r, int dir, const char *name, const char *path, const c
 	char *text;
 
 	if (fd < 0)
-		return fail(r, path, NULL, "cannot open", errno);
+		return fail(r, path, dir == AT_FDCWD && errno == ENOENT ? "write one, see appctld.conf(5), or name another" : NULL,
+			    "cannot open", errno);
 	if (fstat(fd, &st) < 0)
 		return fail(r, path, NULL, "cannot stat", errno);
 	if (!S_ISREG(st.st_mode))

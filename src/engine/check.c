@@ -35,6 +35,17 @@ read_model(const char *path, struct problems *ps)
 	return m;
 }
 
+/* As appctl prints the errors of a command, see appctl(1). */
+static void
+print_error_json(const struct problems *ps, struct buf *out)
+{
+	buf_printf(out, "{\"error\":{\"status\":%d,\"message\":\"the configuration has %zu error%s\","
+		   "\"name\":\"org.appctl.Control.InvalidConfiguration\",\"parameters\":{\"problems\":",
+		   CHECK_REFUSED, ps->n + ps->unsaid, ps->n + ps->unsaid == 1 ? "" : "s");
+	problems_print_json(ps, out);
+	buf_adds(out, "}}}\n");
+}
+
 /* Where it all goes; -1: it could not be written. */
 static int
 write_out(struct buf *text, FILE *out)
@@ -49,13 +60,15 @@ int
 check_main(const char *config_path, bool json)
 {
 	struct problems ps = { 0 };
-	struct buf text = { 0 };
+	struct buf text = { 0 }, document = { 0 };
 	struct model *m = read_model(config_path, &ps);
 	bool refused = problems_any(&ps);
 	int failed;
 
 	if (refused) {
 		problems_print(&ps, &text);
+		if (json)
+			print_error_json(&ps, &document);
 	} else if (json) {
 		model_print_json(m, &text);
 		buf_addc(&text, '\n');
@@ -63,7 +76,7 @@ check_main(const char *config_path, bool json)
 		buf_printf(&text, "configuration is valid: %u applications, %u roles, %u modes\n",
 			   m->app_count, m->role_count, m->mode_count);
 	}
-	failed = write_out(&text, refused ? stderr : stdout);
+	failed = write_out(&text, refused ? stderr : stdout) < 0 || write_out(&document, stdout) < 0;
 	problems_free(&ps);
 	model_unref(m);
 	return refused ? CHECK_REFUSED : failed ? 1 : CHECK_OK;
