@@ -66,7 +66,7 @@ make_filter(struct cmdline *l)
 		set_json(filter, "snapshot", json_true());
 	return filter;
 unknown:
-	usage_error(l, "there is no category \"%s\"; appctl-events(7) lists them", l->operands[i]);
+	unknown_name(l, "category", l->operands[i], category_names, "appctl-events(7) lists them");
 	json_decref(categories);
 	json_decref(filter);
 	return NULL;

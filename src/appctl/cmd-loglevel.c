@@ -55,10 +55,10 @@ run_loglevel(struct cmdline *l)
 	int i;
 
 	if (l->operand_count > 0 && !is_one_of(level_names, l->operands[0]))
-		return usage_error(l, "there is no level \"%s\": it is error, warning, info or debug", l->operands[0]);
+		return unknown_name(l, "level", l->operands[0], level_names, "it is error, warning, info or debug");
 	for (i = 1; i < l->operand_count; i++)
 		if (!is_one_of(module_names, l->operands[i]))
-			return usage_error(l, "there is no module \"%s\": \"appctl loglevel\" lists them", l->operands[i]);
+			return unknown_name(l, "module", l->operands[i], module_names, "\"appctl loglevel\" lists them");
 	reply = ask(l, "SetLogLevel", make_params(l));
 	if (reply == NULL)
 		return l->status;

@@ -6,7 +6,7 @@
 
 static const struct opt reload_opts[] = {
 	{ "dry-run", 'n', NULL, COMPLETE_NOTHING, "check and show what would change, but change nothing" },
-	{ "new", 0, NULL, COMPLETE_NOTHING, "take only applications that were not there before" },
+	{ "new", 0, NULL, COMPLETE_NOTHING, "take only drop-ins that were not there before, and what they bring" },
 	{ NULL, 0, NULL, COMPLETE_NOTHING, NULL },
 };
 static const struct opt no_opts[] = { { NULL, 0, NULL, COMPLETE_NOTHING, NULL } };
@@ -82,7 +82,7 @@ reload_new(struct cmdline *l)
 	if (b.len > 0)
 		printf("added: %s\n", buf_text(&b));
 	else
-		puts("no new applications");
+		puts("no new applications: no drop-in with one was added (\"appctl diff\" shows what else has changed)");
 	buf_free(&b);
 	json_decref(reply);
 	return 0;

@@ -320,9 +320,9 @@ run_run(struct cmdline *l)
 
 const struct cmd cmd_run = {
 	.name = "run", .operands = "[--] COMMAND [ARGUMENT...]", .summary = "run a command as an application, and stay with it",
-	.about = "It is supervised like any other while it runs, and forgotten when it has ended.  Standard input, output and "
+	.about = "It is supervised like any other while it runs.  Standard input, output and "
 		 "error are those of appctl; INT, TERM, QUIT and HUP are passed on; the exit status is the command's, or 128 and "
-		 "the number of the signal that ended it.",
+		 "the number of the signal that ended it.  \"appctl status NAME\" still knows the last 32 that have ended.",
 	.opts = run_opts, .min = 1, .max = -1, .first = COMPLETE_COMMANDS, .others = COMPLETE_FILES, .own_options_end = true,
 	.run = run_run,
 };

@@ -17,7 +17,8 @@ enum { LOG_LINES = 10 };
  */
 #define FIELDS(X) \
 	X(NAME, "name") X(STATE, "state") X(SINCE, "since") X(PID, "pid") X(RESTARTS, "restarts") X(WHY, "why") \
-	X(WHY_BY, "why_by") X(OPERATOR, "operator") X(STATUS_TEXT, "status_text") X(LAST_EXIT, "last_exit")
+	X(WHY_BY, "why_by") X(OPERATOR, "operator") X(STATUS_TEXT, "status_text") X(LAST_EXIT, "last_exit") \
+	X(TRANSIENT, "transient")
 enum field {
 #define X(id, name) F_##id,
 	FIELDS(X)
@@ -162,6 +163,7 @@ needs_note(const struct slice *f)
 
 struct row {
 	struct buf text, by, out;	/* used again for each row */
+	json_t *ended;			/* names: what was run and is over has no row of its own */
 };
 
 static void
@@ -198,6 +200,13 @@ set_note(struct table_line *line, struct slice app, struct row *row)
 }
 
 static bool
+was_run(const struct slice *f)
+{
+	return slice_is(f[F_TRANSIENT], "true") && (slice_is(f[F_STATE], "\"completed\"") ||
+	       slice_is(f[F_STATE], "\"failed\"") || slice_is(f[F_STATE], "\"stopped\""));
+}
+
+static bool
 add_row(struct table *t, struct reader *r, struct row *row)
 {
 	struct slice f[F_COUNT], whole;
@@ -206,6 +215,10 @@ add_row(struct table *t, struct reader *r, struct row *row)
 
 	if (!read_fields(r, f, &whole))
 		return false;
+	if (was_run(f)) {
+		append_json(row->ended, json_string(slice_text(f[F_NAME], &row->text)));
+		return true;
+	}
 	line = table_add(t, NULL);
 	table_set(line, 0, slice_text(f[F_NAME], &row->text));
 	state = slice_text(f[F_STATE], &row->text);
@@ -218,13 +231,13 @@ add_row(struct table *t, struct reader *r, struct row *row)
 	return true;
 }
 
-/* The table of the applications that stand there; NULL: they are none. */
+/* The table of the applications that stand there, and the names of what was run and has ended. */
 static struct table *
-read_applications(struct reader *r)
+read_applications(struct reader *r, json_t *ended)
 {
 	struct table *t = table_new(columns);
 	struct reader apps = reader_enter(r);
-	struct row row = { 0 };
+	struct row row = { .ended = ended };
 
 	while (reader_element(&apps) && add_row(t, &apps, &row))
 		;
@@ -262,15 +275,28 @@ print_headline(const json_t *head)
 	buf_free(&b);
 }
 
+static void
+print_ended(const json_t *ended)
+{
+	struct buf b = { 0 };
+
+	if (json_array_size(ended) == 0)
+		return;
+	buf_adds(&b, "was run, and has ended: ");
+	add_list(&b, ended);
+	puts(buf_text(&b));
+	buf_free(&b);
+}
+
 /* The reply's head as an object, its applications as a table. */
 static bool
-read_reply(struct reader *r, json_t *head, struct table **t)
+read_reply(struct reader *r, json_t *head, struct table **t, json_t *ended)
 {
 	struct slice name, value;
 
 	while (reader_member(r, &name)) {
 		if (slice_is(name, "applications") && *t == NULL) {
-			*t = read_applications(r);
+			*t = read_applications(r, ended);
 			continue;
 		}
 		value = reader_value(r);
@@ -291,15 +317,17 @@ print_overview(const struct cmdline *l, struct reader *message)
 {
 	struct reader reply = reader_enter(message);
 	struct table *t = NULL;
-	json_t *head = json_object();
-	bool good = read_reply(&reply, head, &t);
+	json_t *head = need_json(json_object()), *ended = need_json(json_array());
+	bool good = read_reply(&reply, head, &t, ended);
 
 	if (good) {
 		print_headline(head);
 		table_print(t);
+		print_ended(ended);
 	} else {
 		table_free(t);
 	}
+	json_decref(ended);
 	json_decref(head);
 	return good ? 0 : not_understood(l);
 }

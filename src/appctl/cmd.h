@@ -72,6 +72,8 @@ const char *value_of(const struct cmdline *l, const struct opt *opt);	/* the las
 double parse_seconds(const char *text, const char *what);
 /* Says "appctl CMD: ..." with a hint at --help.  Returns the exit status. */
 int usage_error(const struct cmdline *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for a word that is none of names (NULL ends them): with the nearest one, else with what `told` says of them. */
+int unknown_name(const struct cmdline *l, const char *what, const char *name, const char *const *names, const char *told);
 
 /* help.c */
 void print_help(const struct cmd *cmd);		/* NULL: of appctl as a whole */

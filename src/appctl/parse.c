@@ -170,6 +170,20 @@ command_by_name(const char *name)
 	return NULL;
 }
 
+int
+unknown_name(const struct cmdline *l, const char *what, const char *name, const char *const *names, const char *told)
+{
+	const char *near;
+	size_t n = 0;
+
+	while (names[n] != NULL)
+		n++;
+	near = suggest(name, names, n);
+	if (near != NULL)
+		return usage_error(l, "there is no %s \"%s\"; did you mean \"%s\"?", what, name, near);
+	return usage_error(l, "there is no %s \"%s\": %s", what, name, told);
+}
+
 static int
 take_command(struct cmdline *l, const char *name)
 {

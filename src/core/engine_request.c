@@ -273,7 +273,7 @@ engine_reload_app(struct engine *e, struct app *a, struct err *err)
 	} else if (a->def->reload_signal > 0) {
 		return engine_kill(e, a, a->def->reload_signal, err);
 	} else {
-		return err_set(err, ENOTSUP, "application %s has neither reload_signal nor reload_command", a->name);
+		return err_set(err, 0, "application %s has neither reload_signal nor reload_command: restart it", a->name);
 	}
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/explain.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +29,55 @@ say_seconds(struct buf *out, int64_t ms)
 		buf_printf(out, "%" PRId64 " s", ms / 1000);
 }
 
+/* What of the definition the step was about; NULL: nothing that helps. */
+static const char *
+step_object(const struct app *a)
+{
+	const struct circumstances *as = a->def->as;
+
+	if (a->exit_reason != REASON_SPAWN_FAILED || a->def->command.argv.n == 0)
+		return NULL;
+	if (strcmp(a->fail_step, "exec") == 0)
+		return a->def->command.argv.v[0];
+	if (strcmp(a->fail_step, "directory") == 0)
+		return as->directory;
+	return strcmp(a->fail_step, "log") == 0 ? a->def->log_path : NULL;
+}
+
+static void
+say_lookup(const struct app *a, struct buf *out)
+{
+	const struct circumstances *as = a->def->as;
+
+	buf_adds(out, "lookup: ");
+	if (as->user != NULL)
+		buf_printf(out, "user %s", as->user);
+	if (as->group != NULL)
+		buf_printf(out, "%sgroup %s", as->user != NULL ? " or " : "", as->group);
+	if (as->user == NULL && as->group == NULL)
+		buf_adds(out, "a group of it");
+	buf_adds(out, " is not known");
+}
+
+void
+explain_spawn_failure(const struct app *a, struct buf *out)
+{
+	const char *object;
+
+	if (strcmp(a->fail_step, "lookup") == 0 && a->fail_errno == ENOENT)
+		return say_lookup(a, out);
+	object = step_object(a);
+	buf_printf(out, "%s%s%s: %s", a->fail_step, object ? " " : "", object ? object : "", strerror(a->fail_errno));
+}
+
 /* ", after exit 1": how its last process ended, or why there was none. */
 static void
 say_last_end(const struct app *a, const char *before, struct buf *out)
 {
 	if (a->fail_step != NULL) {
-		buf_printf(out, "%sit could not be started (%s: %s)", before, a->fail_step, strerror(a->fail_errno));
+		buf_printf(out, "%sit could not be started (", before);
+		explain_spawn_failure(a, out);
+		buf_addc(out, ')');
 	} else if (a->has_exit) {
 		buf_printf(out, "%sit ended with ", before);
 		explain_exit(a->exit_status, out);

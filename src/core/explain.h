@@ -26,5 +26,7 @@ void causes_free(struct causes *c);
 
 /* The first link of the chain as a clause without its subject: "waits for db, which is starting". */
 void explain_why(const struct engine *e, const struct app *a, int64_t now_ms, struct buf *out);
+/* The step, what it was about and the error: "exec /bin/x: No such file or directory".  Needs a->fail_step. */
+void explain_spawn_failure(const struct app *a, struct buf *out);
 /* A wait status: "exit 1", "signal KILL (core dumped)". */
 void explain_exit(int status, struct buf *out);

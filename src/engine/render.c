@@ -385,7 +385,7 @@ add_failure(const struct app *a, struct buf *out)
 
 	if (a->fail_step == NULL)
 		return;
-	buf_printf(&text, "%s: %s", a->fail_step, strerror(a->fail_errno));
+	explain_spawn_failure(a, &text);
 	ADD(out, ",\"failure\":");
 	add_text(out, &text);
 }

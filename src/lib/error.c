@@ -199,7 +199,9 @@ say_no_method(struct buf *b, const json_t *p)
 static void
 say_parameter(struct buf *b, const json_t *p)
 {
-	buf_printf(b, "appctld does not accept the parameter \"%s\"", text_of(p, "parameter"));
+	const char *why = text_of(p, "message");
+
+	buf_printf(b, "appctld does not accept the parameter \"%s\"%s%s", text_of(p, "parameter"), *why ? ": it " : "", why);
 }
 
 static void

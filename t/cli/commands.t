@@ -146,7 +146,12 @@ subtest 'run' => sub {
 	is($node->appctl_json('mode')->{state}, 'stable', 'the mode is stable');
 	$r = $node->appctl('run', '--', '/nonexistent/program');
 	is($r->{exit}, 1, 'what cannot be started');
-	like($r->{err}, qr/No such file/, 'is told');
+	like($r->{err}, qr{exec /nonexistent/program: No such file}, 'is told with what it was');
+	like($node->appctl('run', '-u', 'no-such-user-here', 'true')->{err}, qr/user no-such-user-here is not known/, 'a user who is none');
+	like($node->appctl('run', '-n', '9x', 'true')->{err}, qr/"name": it must begin with a letter/, 'a name that cannot be');
+	my $row = qr/^run-\d/m;
+	like($node->appctl('status')->{out}, qr/^was run, and has ended: .*run-1/m, 'what has ended is named');
+	unlike($node->appctl('status')->{out}, $row, '  and has no row');
 	$r = ok_command(qr/^night\n/, 'run', '--detach', '-n', 'night', '--log', $node->dir . '/night.log', '--', 'sh', '-c', 'echo dark; exec sleep 1000');
 	is($node->appctl_json('status', 'night')->{applications}[0]{state}, 'running', 'a detached one runs on');
 	ok_command(qr/^dark\n/, 'logs', 'night');
@@ -241,7 +246,7 @@ subtest 'reload, diff, check' => sub {
 	ok_command(qr/^more: added/, 'diff');
 	ok_command(qr/^more: added/, 'reload', '--dry-run');
 	ok_command(qr/^added: more\n/, 'reload', '--new');
-	ok_command(qr/^no new applications\n/, 'reload', '--new');
+	ok_command(qr/^no new applications: no drop-in with one was added/, 'reload', '--new');
 	$node->dropin('50-more.conf', 'applications: { more: { command = ["sleep", "1001"]; }; };');
 	ok_command(qr/^more: changed, restart follows\n  command: \["sleep", ?"1000"\] -> \["sleep", ?"1001"\]\n/, 'reload');
 	$node->wait_event({ event => 'config_reloaded' });
@@ -251,6 +256,10 @@ subtest 'reload, diff, check' => sub {
 	$r = $node->appctl('check', $node->config_file);
 	is($r->{exit}, 2, 'check');
 	like("$r->{out}$r->{err}", qr/50-more\.conf:2: .*\n.*50-more\.conf:2: /, 'shows the same without appctld');
+	$r = $node->appctl_json('check', $node->config_file)->{error};
+	is($r->{status}, 2, 'check --json has a document of it');
+	is_deeply([map { "$_->{line} $_->{path}" } @{ $r->{parameters}{problems} }],
+		['2 applications.more.comand', '2 applications.more.restart'], '  with each of them');
 	$node->dropin('50-more.conf', undef);
 	ok_command(qr/./, 'check', $node->config_file);
 	is_deeply($node->appctl_json('check', $node->config_file)->{roles}{basic}, ['db', 'fonts'], 'check --json is the model');

@@ -190,8 +190,8 @@ subtest 'modes' => sub {
 	my $failed = error_of('ModeFailed', 'SetMode', { mode => 'failing', await => JSON::PP::true });
 	is($failed->{mode}, 'failing');
 	is($failed->{outstanding}[0]{name}, 'bad');
-	like($failed->{outstanding}[0]{why}, qr/could not be started \(exec: No such file or directory\)/);
-	like(fits('Status', { names => ['bad'] })->{applications}[0]{failure}, qr/^exec: No such file/);
+	like($failed->{outstanding}[0]{why}, qr/could not be started \(exec \S+: No such file or directory\)/);
+	like(fits('Status', { names => ['bad'] })->{applications}[0]{failure}, qr/^exec \S+: No such file/);
 
 	# A newer mode ends the wait for the older one.
 	my $socket = $node->connect_control;
@@ -234,7 +234,7 @@ subtest 'one application' => sub {
 	is($web->{last_exit}{signal}, 'KILL');
 	my $failed = error_of('ApplicationFailed', 'Start', { name => 'bad', await => JSON::PP::true });
 	is($failed->{name}, 'bad');
-	like($failed->{why}, qr/exec: No such file/);
+	like($failed->{why}, qr/exec \S+: No such file/);
 	error_of('TimedOut', 'Start', { name => 'late', await => JSON::PP::true, timeout => 0.02 });
 	fits('Stop', { name => 'late', await => JSON::PP::true });
 	fits('Stop', { name => 'bad' });
