@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Each target is LLVMFuzzerTestOneInput() in a file of its own; here replay.c runs its corpus as a test.
-# To fuzz one: clang -fsanitize=fuzzer,address -Isrc t/fuzz/NAME.c and what it tests.
+# To fuzz them: t/fuzz/run.
 fuzz_replay = t/fuzz/replay.c
 
 UNIT_TESTS += t/fuzz/config t/fuzz/control t/fuzz/envfile t/fuzz/link t/fuzz/notify t/fuzz/state t/fuzz/subscription
@@ -21,12 +21,13 @@ t_fuzz_notify_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"notify"'
 t_fuzz_notify_LDADD = libwire.la libbase.la
 t_fuzz_state_SOURCES = t/fuzz/state.c $(fuzz_replay)
 t_fuzz_state_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"state"'
-t_fuzz_state_LDADD = libwire.la libbase.la
+t_fuzz_state_LDADD = libengine.la libconf.la libwire.la libcore.la libbase.la $(JANSSON_LIBS) -lm
 t_fuzz_subscription_SOURCES = t/fuzz/subscription.c src/engine/subscription.c $(fuzz_replay)
 t_fuzz_subscription_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -DCORPUS='"subscription"'
 t_fuzz_subscription_LDADD = libcore.la libbase.la $(JANSSON_LIBS) -lm
 
 EXTRA_DIST += \
+	t/fuzz/run \
 	t/fuzz/corpus/config/cycle \
 	t/fuzz/corpus/config/empty \
 	t/fuzz/corpus/config/include \

@@ -9,14 +9,15 @@
 
 /*
  * Runs a fuzz target without a fuzzer, as a test: every file of its corpus as it is, cut at
- * every byte, and changed in a few thousand ways that are the same on every run.  Whatever a fuzzer
- * finds goes into the corpus.  A fault ends the program; sanitizers make more of them visible.
+ * every byte, and changed in a few thousand ways that are the same on every run (APPCTL_FUZZ_RUNS ways over
+ * all files, where that is set).  Whatever a fuzzer finds goes into the corpus.  A fault ends the program; sanitizers make more of them visible.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MUTATIONS = 2000, CUTS_MAX = 4096, CHANGES_MAX = 4 };
 
 static uint64_t seed = 1;
+static unsigned long mutations = MUTATIONS;		/* of each file */
 
 static size_t
 below(size_t n)
@@ -66,9 +67,10 @@ static void
 run_mutated(const uint8_t *data, size_t size)
 {
 	uint8_t *copy = malloc(size);
-	size_t i, changes, len;
+	size_t changes, len;
+	unsigned long i;
 
-	for (i = 0; copy != NULL && i < MUTATIONS; i++) {
+	for (i = 0; copy != NULL && i < mutations; i++) {
 		memcpy(copy, data, size);
 		len = size;
 		for (changes = 1 + below(CHANGES_MAX); changes > 0; changes--)
@@ -123,7 +125,7 @@ is_visible(const struct dirent *e)
 int
 main(void)
 {
-	const char *top = getenv("top_srcdir");
+	const char *top = getenv("top_srcdir"), *runs = getenv("APPCTL_FUZZ_RUNS");
 	char dir[4096], path[8192];
 	struct dirent **names;
 	int i, n, failed = 0;
@@ -134,6 +136,8 @@ main(void)
 		printf("1..1\nnot ok 1 - a corpus in %s\n", dir);
 		return 1;
 	}
+	if (runs != NULL)
+		mutations = strtoul(runs, NULL, 10) / (unsigned long)n + 1;
 	printf("1..%d\n", n);
 	for (i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]->d_name);
