@@ -15,6 +15,7 @@ struct level {
 	char close;			/* what ends it; 0: the file */
 	uint32_t mark, line;		/* of the setting that it is the value of */
 	uint32_t count;
+	bool full;			/* of a list or array: what follows needs a comma first */
 };
 
 struct scanner {
@@ -101,8 +102,10 @@ begin_value(struct scanner *s)
 {
 	char close = top(s)->close;
 
-	if (close == ')' || close == ']')
+	if (close == ')' || close == ']') {
+		top(s)->full = true;
 		return note(s, 0, 0);
+	}
 	s->in_value = false;
 	return 0;
 }
@@ -164,13 +167,26 @@ skip_block_comment(struct scanner *s)
 	return 0;
 }
 
+/* libconfig never frees a string that it does not expect, so it gets none. */
+static int
+begin_string(struct scanner *s)
+{
+	char close = top(s)->close;
+
+	if (close != ')' && close != ']' && !s->in_value)
+		return fail_at(s, s->line, top(s)->mark, "NAME = \"text\"", "a string where a name should be");
+	if (top(s)->full)
+		return fail_at(s, s->line, top(s)->mark, NULL, "a comma is missing before this string");
+	return begin_value(s);
+}
+
 static int
 scan_string(struct scanner *s)
 {
 	uint32_t first_line = s->line;
 	const char *c;
 
-	if (!s->after_string && begin_value(s) < 0)
+	if (!s->after_string && begin_string(s) < 0)
 		return -1;
 	for (c = s->text + s->pos + 1; *c != '"'; c++) {
 		if (*c == '\0')
@@ -302,6 +318,7 @@ scan_token(struct scanner *s)
 		s->pos++;
 		return 0;
 	case ';': case ',':
+		top(s)->full = false;
 		s->in_value = false;
 		s->pos++;
 		return 0;

@@ -129,6 +129,17 @@ text_without_quotes_is_said_so(void **state)
 }
 
 static void
+a_string_out_of_place_does_not_reach_libconfig_which_would_leak_it(void **state)
+{
+	(void)state;
+	assert_string_equal(scanned("a = 1;\n\"b\" = 2;"), "f:2: a string where a name should be (NAME = \"text\")\n");
+	assert_string_equal(scanned("a: { b \"c\"; };"), "f:1: a: a string where a name should be (NAME = \"text\")\n");
+	assert_string_equal(scanned("a = (1, 2 \"c\");"), "f:1: a: a comma is missing before this string\n");
+	assert_string_equal(scanned("a = ({ } \"c\");"), "f:1: a: a comma is missing before this string\n");
+	assert_string_equal(scanned("a = ({ b = 1; }, \"c\" \"d\", ( ), \"e\") b = \"f\""), "");
+}
+
+static void
 every_setting_has_the_line_it_begins_in(void **state)
 {
 	static const char text[] = "a = 1;\n\nb: {\n c = \"x\"\n \"y\";\n d = [\n\"p\",\n\"q\"\n];\n};\ne = ( { f = 1; },\n 2 );\n";
@@ -213,6 +224,7 @@ main(void)
 		cmocka_unit_test(what_is_never_closed_is_named_where_it_begins),
 		cmocka_unit_test(a_group_in_an_array_is_told_to_use_a_list),
 		cmocka_unit_test(text_without_quotes_is_said_so),
+		cmocka_unit_test(a_string_out_of_place_does_not_reach_libconfig_which_would_leak_it),
 		cmocka_unit_test(every_setting_has_the_line_it_begins_in),
 		cmocka_unit_test(items_know_their_lines),
 		cmocka_unit_test(a_name_twice_in_one_group_names_both_places),
