@@ -13,7 +13,7 @@
 static void
 write_histories(uint64_t seed, unsigned long n)
 {
-	struct dice d = { seed };
+	struct dice d = { .state = seed };
 	uint32_t crashes, period, at;
 
 	for (; n > 0; n--) {

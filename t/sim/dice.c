@@ -6,8 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint32_t
-dice_roll(struct dice *d, uint32_t sides)
+void
+tape_put(struct tape *t, uint32_t v)
+{
+	if (t->n == t->cap) {
+		t->cap = t->cap ? t->cap * 2 : 1024;
+		t->v = realloc(t->v, t->cap * sizeof(*t->v));
+		if (t->v == NULL)
+			abort();
+	}
+	t->v[t->n++] = v;
+}
+
+static uint32_t
+throw(struct dice *d, uint32_t sides)
 {
 	/* splitmix64 (Steele, Lea, Flood 2014). */
 	uint64_t z = (d->state += 0x9e3779b97f4a7c15u);
@@ -17,10 +29,27 @@ dice_roll(struct dice *d, uint32_t sides)
 	return (uint32_t)((z ^ (z >> 31)) >> 32) % sides;
 }
 
+uint32_t
+dice_roll(struct dice *d, uint32_t sides)
+{
+	uint32_t v;
+
+	if (d->tape == NULL)
+		return throw(d, sides);
+	if (d->tape->played) {
+		v = d->tape->at < d->tape->n ? d->tape->v[d->tape->at] % sides : 0;
+		d->tape->at++;
+	} else {
+		v = throw(d, sides);
+		tape_put(d->tape, v);
+	}
+	return v;
+}
+
 bool
 dice_chance(struct dice *d, uint32_t percent)
 {
-	return dice_roll(d, 100) < percent;
+	return dice_roll(d, 100) >= 100 - percent;
 }
 
 static const char *

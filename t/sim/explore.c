@@ -59,7 +59,7 @@ static struct model *
 model_to_explore(uint64_t seed, uint32_t max_apps)
 {
 	static const struct backoff steady = { .min_ms = 100, .max_ms = 100, .factor = 1 };
-	struct dice d = { seed };
+	struct dice d = { .state = seed };
 	struct model *m = dice_model(&d, max_apps);
 	uint32_t i;
 

@@ -170,7 +170,7 @@ next_round(struct engine *e, uint32_t who, const uint64_t *inc, bool start, uint
 static struct model *
 ordering_model(uint64_t seed)
 {
-	struct dice d = { seed };
+	struct dice d = { .state = seed };
 	struct model *m = dice_model(&d, MAX);
 	static const struct ready by_fd = { .type = READY_FD, .timeout_ms = 1000 };
 	uint32_t i;

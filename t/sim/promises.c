@@ -62,6 +62,14 @@ check_pairs(struct world *w, const struct event *ev)
 	*open = begins;
 }
 
+/* Takes an application that crashes, gives up, and an engine that died before. */
+void
+check_lie(struct world *w, const struct event *ev)
+{
+	if (ev->category == EVENT_APP_FAILED && ev->reason == REASON_GAVE_UP && w->deaths > 0)
+		world_fail(w, "event %llu: %s gave up in a world where the engine has died", (unsigned long long)ev->seq, ev->app);
+}
+
 /* The slow and obvious reading of "starts only when all it must wait for is running". */
 static void
 check_may_start(struct world *w, const struct app *a)

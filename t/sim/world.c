@@ -65,6 +65,8 @@ publish(struct world *w, const struct event *ev)
 	if (ev->category == EVENT_APP_STARTING || ev->category == EVENT_APP_EXITED || ev->category == EVENT_APP_RUNNING ||
 	    ev->category == EVENT_APP_STOPPED)
 		check_pairs(w, ev);
+	if (w->lie)
+		check_lie(w, ev);
 	if (ev->category == EVENT_SHUTDOWN)
 		w->shutdown_at_ms = w->now.mono_ms;
 }
@@ -386,10 +388,13 @@ world_begin_with(struct world *w, struct model *m, uint64_t seed, bool tracing)
 }
 
 void
-world_begin(struct world *w, uint64_t seed, bool tracing)
+world_begin(struct world *w, struct dice dice, bool tracing)
 {
-	*w = (struct world){ .dice = { seed } };
-	world_begin_with(w, dice_model(&w->dice, 8), seed, tracing);
+	struct model *m;
+
+	*w = (struct world){ .dice = dice };
+	m = dice_model(&w->dice, 8);
+	world_begin_with(w, m, dice_roll(&w->dice, 1u << 30), tracing);
 }
 
 void

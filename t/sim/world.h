@@ -10,12 +10,24 @@
  */
 enum { SHUTDOWN_LIMIT_MS = 60000 };		/* in every model */
 
+/*
+ * What dice have shown, in order: a run is what its tape says, and any tape is some
+ * run: a number too high for its question is taken modulo, and beyond the end there are zeros.
+ */
+struct tape {
+	uint32_t *v;
+	size_t n, cap, at;
+	bool played;				/* the dice show what is on it; else it notes what they show */
+};
+void tape_put(struct tape *t, uint32_t v);
+
 struct dice {
 	uint64_t state;
+	struct tape *tape;			/* NULL: none */
 };
 
 uint32_t dice_roll(struct dice *d, uint32_t sides);		/* 0 … sides - 1 */
-bool dice_chance(struct dice *d, uint32_t percent);
+bool dice_chance(struct dice *d, uint32_t percent);		/* a zero is a no: the plainest run is one of zeros */
 
 /* A model as the dice say; acyclic, of up to max_apps applications named a0, a1, … */
 struct model *dice_model(struct dice *d, uint32_t max_apps);
@@ -72,6 +84,7 @@ struct world {
 	bool calm;				/* no more faults: what is left must settle */
 	char failure[512];			/* "": all promises held */
 	bool trace;
+	bool lie;				/* a promise that nobody gave is checked, too: something to shrink */
 };
 
 /* keeper.c */
@@ -87,6 +100,7 @@ void world_fail(struct world *w, const char *fmt, ...) __attribute__((format(pri
 void world_trace(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 struct told *told_of(struct world *w, const char *name);
 void check_pairs(struct world *w, const struct event *ev);
+void check_lie(struct world *w, const struct event *ev);
 void check_effect(struct world *w, const struct effect *ef);
 void check_always(struct world *w);
 void check_settled(struct world *w);
@@ -104,8 +118,20 @@ void world_recover(struct world *w);			/* a new engine takes over */
 /* A world of this model (taken), booted. */
 void world_begin_with(struct world *w, struct model *m, uint64_t seed, bool tracing);
 struct app_saved *saved_app(struct world *w, const char *name);
-void world_begin(struct world *w, uint64_t seed, bool trace);
+void world_begin(struct world *w, struct dice dice, bool trace);
 void world_step(struct world *w);
 /* No more faults and requests: lets time pass until nothing happens any more, then checks that all is as it should be. */
 void world_settle(struct world *w);
 void world_end(struct world *w);
+
+/* shrink.c: one run, as it can be repeated. */
+struct run {
+	struct tape tape;
+	unsigned steps;
+	bool lie;
+};
+bool run_play(struct run *r, bool trace, struct world *w);	/* true: no promise is broken; w->failure otherwise */
+void run_print(const struct run *r);				/* as run_read() takes it */
+int run_read(struct run *r, const char *text);			/* -1: it is none */
+/* Makes it as short and as plain as it gets while it still breaks the promise that `failure` is about. */
+void run_shrink(struct run *r, const char *failure);
