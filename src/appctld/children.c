@@ -362,3 +362,10 @@ children_kill_all(struct keeper *k)
 		if (!(kid->flags & KID_EXITED) || kid->flags & KID_TREE_LEFT)
 			child_signal(k, kid, SIGKILL, true);
 }
+
+/* What left its application's control group, by rights that only root's have, hangs below the keeper at last. */
+bool
+children_kill_strays(struct keeper *k)
+{
+	return tree_kill_orphans(is_known, k) > 0;
+}

@@ -155,6 +155,7 @@ void child_close_ready(struct kid *kid);
 void children_reap(struct keeper *k);
 void children_kill_all(struct keeper *k);
 unsigned children_alive(const struct keeper *k);
+bool children_kill_strays(struct keeper *k);		/* of no application any more; true: there were some, wait for their end */
 
 /* last_stand.c: the keeper alone ends everything, then itself */
 void last_stand_begin(struct keeper *k, int status);

@@ -151,7 +151,8 @@ leave(struct keeper *k, int status)
 void
 leave_if_alone(struct keeper *k)
 {
-	if (k->leaving && k->engine.pid == 0 && children_alive(k) == 0 && !cgroups_are_populated(&k->cgroups))
+	if (k->leaving && k->engine.pid == 0 && children_alive(k) == 0 && !cgroups_are_populated(&k->cgroups) &&
+	    !children_kill_strays(k))
 		k->done = true;
 }
 

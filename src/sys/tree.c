@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { DEPTH_MAX = 64, KILL_ROUNDS = 16, ENVIRON_CHUNK = 8192, ENVIRON_MAX = 256 * 1024 };
+enum { DEPTH_MAX = 64, KILL_ROUNDS = 16, ENVIRON_CHUNK = 8192, ENVIRON_MAX = 256 * 1024, MARKER_MAX = 64 };
 
 struct process {
 	pid_t pid, parent, session;
@@ -65,14 +65,13 @@ find_marker(const char *text, size_t len, const char *marker, size_t marker_len,
 }
 
 static bool
-bears_marker(pid_t pid, uint64_t inc)
+bears(pid_t pid, const char *marker, size_t marker_len)
 {
 	autoclose int fd = open_of(pid, "environ");
-	char marker[64], text[ENVIRON_CHUNK + sizeof(marker) + 1];
-	size_t marker_len, kept = 0, seen = 0;
+	char text[ENVIRON_CHUNK + MARKER_MAX + 1];
+	size_t kept = 0, seen = 0;
 	ssize_t n;
 
-	marker_len = (size_t)snprintf(marker, sizeof(marker), TREE_MARKER "%" PRIu64, inc) + 1;	/* with its NUL */
 	while (fd >= 0 && seen < ENVIRON_MAX && (n = read(fd, text + kept, ENVIRON_CHUNK)) > 0) {
 		if (find_marker(text, kept + (size_t)n, marker, marker_len, seen == 0))
 			return true;
@@ -82,6 +81,15 @@ bears_marker(pid_t pid, uint64_t inc)
 		memmove(text, text + n - kept, kept);
 	}
 	return false;
+}
+
+static bool
+bears_marker(pid_t pid, uint64_t inc)
+{
+	char marker[MARKER_MAX];
+	int len = snprintf(marker, sizeof(marker), TREE_MARKER "%" PRIu64, inc);
+
+	return bears(pid, marker, (size_t)len + 1);		/* with its NUL */
 }
 
 /* A session's number is not given to a new process while the session has members. */
@@ -198,8 +206,9 @@ tree_signal(const struct tree *t, int signo)
 	return r.count;
 }
 
-bool
-tree_has_orphans(bool (*known)(void *arg, pid_t pid), void *arg)
+/* Calls `each` for every child of this process until it says false.  -1: /proc cannot say. */
+static int
+each_child(bool (*each)(void *arg, pid_t pid), void *arg)
 {
 	autoclose int fd = -1;
 	char path[64], chunk[4096];
@@ -209,19 +218,62 @@ tree_has_orphans(bool (*known)(void *arg, pid_t pid), void *arg)
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)self, (int)self);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return true;
+		return -1;
 	while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
 		for (i = 0; i < n; i++) {
 			if (chunk[i] >= '0' && chunk[i] <= '9') {
 				pid = pid * 10 + (chunk[i] - '0');
 				continue;
 			}
-			if (pid > 0 && !known(arg, pid))
-				return true;
+			if (pid > 0 && !each(arg, pid))
+				return 0;
 			pid = 0;
 		}
 	}
-	return n < 0;
+	return n < 0 ? -1 : 0;
+}
+
+struct orphans {
+	bool (*known)(void *arg, pid_t pid);
+	void *arg;
+	unsigned count;
+};
+
+static bool
+is_no_orphan(void *arg, pid_t pid)
+{
+	struct orphans *o = arg;
+
+	o->count += !o->known(o->arg, pid);
+	return o->count == 0;
+}
+
+bool
+tree_has_orphans(bool (*known)(void *arg, pid_t pid), void *arg)
+{
+	struct orphans o = { known, arg, 0 };
+
+	return each_child(is_no_orphan, &o) < 0 || o.count > 0;
+}
+
+/* It is this process's own child, not reaped yet: no other can bear its number. */
+static bool
+kill_marked(void *arg, pid_t pid)
+{
+	struct orphans *o = arg;
+
+	if (!o->known(o->arg, pid) && bears(pid, TREE_MARKER, strlen(TREE_MARKER)) && kill(pid, SIGKILL) == 0)
+		o->count++;
+	return true;
+}
+
+unsigned
+tree_kill_orphans(bool (*known)(void *arg, pid_t pid), void *arg)
+{
+	struct orphans o = { known, arg, 0 };
+
+	each_child(kill_marked, &o);
+	return o.count;
 }
 
 pid_t

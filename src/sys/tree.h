@@ -31,5 +31,7 @@ bool tree_has(const struct tree *t, pid_t pid);
 
 /* Has this process (of one thread) a child that the caller does not know?  True too where /proc cannot say. */
 bool tree_has_orphans(bool (*known)(void *arg, pid_t pid), void *arg);
+/* Kills those among them that bear the marker of any incarnation.  Their number; what they leave are children next time. */
+unsigned tree_kill_orphans(bool (*known)(void *arg, pid_t pid), void *arg);
 /* The parent of pid; -1: it is not there. */
 pid_t tree_parent(pid_t pid);

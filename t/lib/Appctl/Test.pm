@@ -266,6 +266,7 @@ sub run_appctld {
 sub start {
 	my ($self) = @_;
 	my @argv = $self->command;
+	unshift @argv, @{ $self->{before} // [] };
 	unshift @argv, qw(unshare --pid --fork --kill-child --mount-proc --) if $self->{pid1};
 	chown $self->{uid}, $self->{uid}, $self->{dir}, map { "$self->{dir}/$_" } qw(run conf.d appctld.conf) if defined $self->{uid};
 	my $log = "$self->{dir}/appctld.log";
@@ -274,7 +275,7 @@ sub start {
 	$self->{child} = spawn_program(@argv, { env => $self->environment, uid => $self->{uid}, out => $log, err => $log });
 	@$self{qw(events cursor buffer)} = ([], 0, '');
 	$self->subscribe;
-	$self->{pid} = $self->{pid1} ? (descendants($self->{child}))[0] : $self->{child};
+	($self->{pid}) = grep { slurp("/proc/$_/comm") eq "appctld\n" } $self->{child}, descendants($self->{child});
 	return $self;
 }
 
@@ -563,10 +564,11 @@ Needed from the environment, set by C<make check>: C<top_srcdir>, C<top_builddir
 
 =over
 
-=item new(config => TEXT, dropins => { NAME => TEXT }, mode, node, args => [...], env => {...}, uid, pid1)
+=item new(config => TEXT, dropins => { NAME => TEXT }, mode, node, args => [...], env => {...}, uid, pid1, before => [...])
 
 Writes F<appctld.conf> and F<conf.d/NAME>; C<@DIR@> in a text becomes the scratch directory.  C<uid>: runs as that
-user (needs root).  C<pid1>: appctld is PID 1 of a namespace.  C<may_leave_processes>: do not check for them.
+user (needs root).  C<pid1>: appctld is PID 1 of a namespace.  C<before>: a command that becomes or starts appctld.
+C<may_leave_processes>: do not check for them.
 
 =item config(TEXT), dropin(NAME, TEXT)
 
