@@ -91,6 +91,7 @@ struct app {
 	bool has_run;			/* a process of it was ordered at least once */
 	bool gone;			/* left: about to be freed */
 	bool adopt_again;		/* at recovery: the keeper still has the launcher */
+	bool by_name;			/* at recovery: known by nothing but its name */
 	uint8_t found;			/* at recovery: bit 1 << enum child_kind, the keeper has it */
 	bool announced;			/* app_running was published and not yet closed */
 	enum stop_step step;
@@ -111,6 +112,7 @@ struct app {
 	bool failed_start;		/* this incarnation is being stopped for its own fault */
 	bool asked;			/* it is going down because it was told to */
 	bool main_ended;		/* the main process has, its descendants have not: inc stays until they have */
+	enum ready_type ready_by;	/* how this incarnation becomes ready; a reload may change the definition's way meanwhile */
 	bool adopted;			/* forking: pid is the process that the pidfile names */
 	uint32_t signal_step;		/* signals sent within this incarnation */
 
@@ -125,6 +127,7 @@ struct app {
 	struct model *model;		/* that def belongs to: a reference */
 	uint32_t pred_hint, succ_hint;	/* the edge that held it last: where the next look begins */
 	uint8_t standing;		/* enum standing: how the mode sees it */
+	bool dead_end;			/* what waits for it waits in vain */
 	bool up, done;			/* as those that come after it have been told: up; ended as it should */
 	bool holds;			/* it, or something after it, has yet to go down */
 	bool dirty, touched;		/* to be saved; standing to be counted anew */

@@ -89,7 +89,8 @@ struct engine_saved {			/* what is saved of the engine as a whole */
 struct app_saved {			/* what is saved of one application, by value */
 	char name[NAME_MAX_LEN + 1];
 	uint8_t state, wish, restart_asked, announced, step, reason, transient, failed_start;
-	uint8_t has_exit, exit_reason, asked, main_ended, adopted, cause, has_run, pad;
+	uint8_t has_exit, exit_reason, asked, main_ended, adopted, cause, has_run, standing;
+	uint8_t ready_by, pad[7];
 	int32_t exit_status, fail_errno, pid;
 	uint32_t restarts, row, signal_step;
 	uint64_t inc[CHILD_KIND_COUNT], run_hash;
@@ -108,9 +109,10 @@ int engine_restore_app(struct engine *e, const struct app_saved *saved);
 int engine_restore_transient(struct engine *e, struct model *take_m, struct err *err);
 /*
  * The keeper has this child, alive or ended and not acknowledged.  Without saved state (it was damaged) it is
- * adopted by its name.  An exit that waits for its acknowledgement is told by engine_exited() after engine_resume().
+ * adopted by its name.  signal_step: the last step that was done for it.  An exit that waits for its acknowledgement is told by engine_exited() after engine_resume().
  */
-void engine_found_child(struct engine *e, const char *name, enum child_kind kind, uint64_t inc, pid_t pid);
+void engine_found_child(struct engine *e, const char *name, enum child_kind kind, uint64_t inc, pid_t pid,
+	uint32_t signal_step);
 /* last_inc: the highest incarnation that the keeper was ever ordered: a spawn beyond it is ordered again. */
 void engine_resume(struct engine *e, uint64_t last_inc);
 

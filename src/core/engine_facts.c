@@ -6,24 +6,23 @@
 
 /* What happened: to children, to time. */
 
+static bool
+is_probed(enum ready_type type)
+{
+	return type == READY_EXEC || type == READY_TCP || type == READY_UNIX || type == READY_HTTP;
+}
+
 /* Readiness is waited for in one way or another; none: being there is enough. */
 static void
 await_readiness(struct engine *e, struct app *a)
 {
-	switch (a->def->ready->type) {
-	case READY_NONE:
+	if (a->ready_by == READY_NOTIFY || a->ready_by == READY_FD)
+		return;
+	/* The probe asks as the definition says now; where that asks nothing any more, there is nothing to wait for. */
+	if (!is_probed(a->ready_by) || !is_probed(a->def->ready->type))
 		engine_feed(e, a, IN_SPAWNED);
-		break;
-	case READY_EXEC:
-	case READY_TCP:
-	case READY_UNIX:
-	case READY_HTTP:
-		if (a->inc[CHILD_PROBE] == 0)
-			engine_new_child(e, a, CHILD_PROBE);
-		break;
-	default:
-		break;
-	}
+	else if (a->inc[CHILD_PROBE] == 0)
+		engine_new_child(e, a, CHILD_PROBE);
 }
 
 static bool

@@ -47,7 +47,7 @@ struct engine {
 	enum mode_state mode_state;
 	bool mode_unsaid;		/* the first mode is entered when the protected applications are up */
 	bool bad_news;			/* an application became one that is not to be had */
-	uint32_t standing[STANDING_COUNT];
+	uint32_t standing[STANDING_COUNT], dead_ends;	/* how many applications are so */
 
 	char fallback_mode[NAME_MAX_LEN + 1];	/* to be set: an application gave up; "": none */
 	bool shutdown_due;			/* to begin, with exit_code and because of exit_reason */
@@ -82,7 +82,8 @@ bool engine_is_barrier(const struct engine *e, const struct app *a);
 /* engine_queue.c */
 void engine_queue(struct engine *e, struct app *a);
 void engine_queue_succs(struct engine *e, struct app *a);
-void engine_touch(struct engine *e, struct app *a);		/* dirty, and its standing counted anew */
+void engine_soil(struct engine *e, struct app *a);		/* what is saved of it is not what it is */
+void engine_touch(struct engine *e, struct app *a);		/* that, and its standing is to be counted anew */
 void engine_recount_later(struct engine *e, struct app *a);	/* its standing may be another, what is saved is not */
 void engine_drain(struct engine *e);
 /* The first pred that a must wait for, or NULL. */
@@ -132,6 +133,7 @@ void engine_drop_ended(struct engine *e);
 
 /* engine_wait.c: standing, mode_stable and mode_failed, those who wait. */
 void engine_review(struct engine *e);
+bool engine_is_dead_end(const struct app *a);		/* what waits for it waits in vain */
 void engine_answer_mode_waiters(struct engine *e, enum outcome outcome, bool only_this_mode);
 void engine_answer_app_waiters(struct engine *e, struct app *a, enum outcome outcome);
 void engine_expire_waiters(struct engine *e);

@@ -48,12 +48,18 @@ engine_queue_succs(struct engine *e, struct app *a)
 }
 
 void
+engine_soil(struct engine *e, struct app *a)
+{
+	if (a->dirty || engine_is_barrier(e, a))
+		return;
+	a->dirty = true;
+	e->dirty_apps[e->dirty_len++] = a;
+}
+
+void
 engine_touch(struct engine *e, struct app *a)
 {
-	if (!a->dirty) {
-		a->dirty = true;
-		e->dirty_apps[e->dirty_len++] = a;
-	}
+	engine_soil(e, a);
 	engine_recount_later(e, a);
 }
 

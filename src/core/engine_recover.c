@@ -67,6 +67,8 @@ engine_save_app(const struct app *a, struct app_saved *out)
 	out->cause = (uint8_t)a->cause;
 	out->transient = a->transient;
 	out->has_run = a->has_run;
+	out->standing = a->standing;
+	out->ready_by = (uint8_t)a->ready_by;
 	out->failed_start = a->failed_start;
 	out->has_exit = a->has_exit;
 	out->exit_reason = (uint8_t)a->exit_reason;
@@ -101,7 +103,7 @@ is_plausible(const struct app_saved *s)
 {
 	return memchr(s->name, '\0', sizeof(s->name)) != NULL && s->state < APP_STATE_COUNT && s->wish <= WISH_DOWN &&
 	       s->step <= STEP_UNKILLABLE && s->reason < REASON_COUNT && s->cause < REASON_COUNT &&
-	       s->exit_reason < REASON_COUNT && s->restart_count <= RESTART_MAX;
+	       s->exit_reason < REASON_COUNT && s->standing < STANDING_COUNT && s->ready_by <= READY_HTTP && s->restart_count <= RESTART_MAX;
 }
 
 static void
@@ -156,6 +158,7 @@ engine_restore_app(struct engine *e, const struct app_saved *s)
 	a->reason = (enum reason)s->reason;
 	a->cause = (enum reason)s->cause;
 	a->has_run = s->has_run;
+	a->ready_by = (enum ready_type)s->ready_by;
 	a->failed_start = s->failed_start;
 	a->has_exit = s->has_exit;
 	a->exit_reason = (enum reason)s->exit_reason;
@@ -173,6 +176,13 @@ engine_restore_app(struct engine *e, const struct app_saved *s)
 	a->since_real_us = s->since_real_us;
 	a->up_since_ms = s->up_since_ms;
 	a->exit_real_us = s->exit_real_us;
+	/* As it was last counted: what was bad is no news. */
+	e->standing[a->standing]--;
+	e->standing[s->standing]++;
+	a->standing = s->standing;
+	e->dead_ends -= a->dead_end;
+	a->dead_end = engine_is_dead_end(a);
+	e->dead_ends += a->dead_end;
 	deadlines_set(&e->deadlines, a, s->deadline_ms);
 	restore_children(e, a, s);
 	restore_restarts(a, s);
@@ -191,33 +201,36 @@ engine_restore_transient(struct engine *e, struct model *take_m, struct err *err
 	return 0;
 }
 
-/* There is no saved state to say what this child is: its name must do. */
+/*
+ * There is no saved state to say what this child is: its name must do.  Of two of that name the later
+ * one is it; the other one has ended and was not acknowledged.
+ */
 static bool
-adopt_by_name(struct engine *e, const char *name, uint64_t inc, pid_t pid)
+adopt_by_name(struct engine *e, const char *name, uint64_t inc, pid_t pid, uint32_t signal_step)
 {
 	struct app *a = engine_find(e, name);
 
 	if (a == NULL && name_is_valid(name))
 		a = engine_add_stranger(e, name);
-	if (a == NULL || a->inc[CHILD_MAIN] != 0 || (a->state == APP_LOAD_ONLY && engine_stand_in(a) < 0))
+	if (a == NULL || a->inc[CHILD_MAIN] > inc || (a->state == APP_LOAD_ONLY && engine_stand_in(a) < 0))
 		return false;
+	u64map_del(&e->by_inc, a->inc[CHILD_MAIN]);
+	if (u64map_put(&e->by_inc, inc, a) < 0)
+		e->out_of_memory = true;
 	a->inc[CHILD_MAIN] = inc;
 	a->found |= 1u << CHILD_MAIN;
 	a->pid = pid;
-	a->has_run = true;
+	a->signal_step = signal_step;
+	a->has_run = a->by_name = true;
 	a->run_hash = a->def->run_hash;
 	/* What else it may have been given, by a definition of its own or an adopted process, is not known. */
 	a->adopted = a->def->type == APP_FORKING;
-	if (u64map_put(&e->by_inc, inc, a) < 0)
-		e->out_of_memory = true;
-	engine_set_state(e, a, APP_STARTING, REASON_RESTART);
-	if (a->def->type != APP_ONESHOT)
-		engine_feed(e, a, IN_SPAWNED);
+	a->state = APP_STARTING;
 	return true;
 }
 
 void
-engine_found_child(struct engine *e, const char *name, enum child_kind kind, uint64_t inc, pid_t pid)
+engine_found_child(struct engine *e, const char *name, enum child_kind kind, uint64_t inc, pid_t pid, uint32_t signal_step)
 {
 	struct app *a = engine_find(e, name);
 
@@ -230,7 +243,7 @@ engine_found_child(struct engine *e, const char *name, enum child_kind kind, uin
 			a->pid = pid;
 		return;
 	}
-	if (!e->restored && kind == CHILD_MAIN && adopt_by_name(e, name, inc, pid))
+	if (!e->restored && kind == CHILD_MAIN && adopt_by_name(e, name, inc, pid, signal_step))
 		return;
 	/* A helper that nobody waits for any more, or one whose end was noted and not acknowledged. */
 	engine_emit(e, (struct effect){ .type = EFFECT_SIGNAL, .app = a, .kind = kind, .inc = inc, .signo = SIGKILL });
@@ -307,7 +320,11 @@ resume_main(struct engine *e, struct app *a, uint64_t last_inc)
 
 	if (inc == 0)
 		return;
-	if (!(a->found & 1u << CHILD_MAIN)) {
+	if (a->by_name) {
+		engine_set_state(e, a, APP_STARTING, REASON_RESTART);
+		if (a->def->type != APP_ONESHOT)
+			engine_feed(e, a, IN_SPAWNED);
+	} else if (!(a->found & 1u << CHILD_MAIN)) {
 		if (inc <= last_inc)
 			note_lost(e, a);
 	} else if (a->state == APP_STARTING && a->pid > 0) {

@@ -137,6 +137,7 @@ begin_anew(struct engine *e, struct app *a, uint32_t vertex)
 	a->to_tell = a->to_act = a->touched = false;
 	engine_queue(e, a);
 	engine_recount_later(e, a);
+	e->dead_ends += a->dead_end;
 	if (!engine_is_barrier(e, a))
 		e->standing[a->standing]++;
 }
@@ -172,6 +173,7 @@ layout_take(struct engine *e, struct layout *l, struct model *m)
 	e->tell.head = e->tell.len = e->act.head = e->act.len = 0;
 	e->touched_len = e->dirty_len = 0;
 	memset(e->standing, 0, sizeof(e->standing));
+	e->dead_ends = 0;
 	for (i = 0; i <= e->app_count; i++)
 		begin_anew(e, e->apps[i], i);
 }

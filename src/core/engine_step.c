@@ -55,6 +55,7 @@ spawn(struct engine *e, struct app *a)
 	a->status_text[0] = '\0';
 	a->fail_step = NULL;
 	a->run_hash = a->def->run_hash;
+	a->ready_by = a->def->ready->type;
 	engine_emit_event(e, (struct event){ .category = EVENT_APP_STARTING, .app = a->name, .reason = reason });
 	engine_new_child(e, a, CHILD_MAIN);
 	a->reason = reason;

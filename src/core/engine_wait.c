@@ -8,13 +8,24 @@
  * How the mode stands, and who waits for it.  Each application's standing is
  * counted; a change of one costs one look, however many there are.
  */
-static bool
-waits_in_vain(const struct engine *e, const struct app *a)
+bool
+engine_is_dead_end(const struct app *a)
 {
-	const struct app *blocker = engine_blocker(e, a);
+	return a->standing == STANDING_BAD || (a->state == APP_COMPLETED && a->def->type != APP_ONESHOT);
+}
 
-	return blocker != NULL &&
-	       (blocker->standing == STANDING_BAD || (blocker->state == APP_COMPLETED && !blocker->up));
+/* The first that a waits for in vain; NULL: none. */
+static struct app *
+dead_end_before(const struct engine *e, const struct app *a)
+{
+	struct edges preds = graph_preds(e->graph, a->vertex);
+	uint32_t i;
+
+	/* Where all goes well, which is nearly always, nobody looks at all that come before. */
+	for (i = 0; e->dead_ends > 0 && i < preds.n; i++)
+		if (engine_edge_counts(e, &preds.v[i]) && e->apps[preds.v[i].other]->dead_end)
+			return e->apps[preds.v[i].other];
+	return NULL;
 }
 
 static enum standing
@@ -33,9 +44,9 @@ standing_of(const struct engine *e, const struct app *a)
 	case APP_FAILED:
 		return a->transient ? STANDING_GOOD : STANDING_BAD;	/* the mode does not ask for it */
 	case APP_LOAD_ONLY:
-		return waits_in_vain(e, a) ? STANDING_BAD : STANDING_GOOD;
+		return dead_end_before(e, a) ? STANDING_BAD : STANDING_GOOD;
 	case APP_WAITING:
-		return waits_in_vain(e, a) ? STANDING_BAD : STANDING_PENDING;
+		return dead_end_before(e, a) ? STANDING_BAD : STANDING_PENDING;
 	case APP_STOPPING:
 		return a->step == STEP_UNKILLABLE ? STANDING_BAD : STANDING_PENDING;
 	default:
@@ -63,16 +74,23 @@ recount(struct engine *e, struct app *a)
 {
 	enum standing before = a->standing, now = standing_of(e, a);
 
-	if (now == before)
-		return;
-	a->standing = (uint8_t)now;
-	if (!engine_is_barrier(e, a)) {
-		e->standing[before]--;
-		e->standing[now]++;
-		e->bad_news |= now == STANDING_BAD;
+	if (now != before) {
+		a->standing = (uint8_t)now;
+		engine_soil(e, a);
+		if (!engine_is_barrier(e, a)) {
+			e->standing[before]--;
+			e->standing[now]++;
+			e->bad_news |= now == STANDING_BAD;
+		}
 	}
-	if (now == STANDING_BAD || before == STANDING_BAD || a->state == APP_COMPLETED)
-		touch_waiting_succs(e, a);
+	if (engine_is_dead_end(a) == a->dead_end)
+		return;
+	a->dead_end = !a->dead_end;
+	if (a->dead_end)
+		e->dead_ends++;
+	else
+		e->dead_ends--;
+	touch_waiting_succs(e, a);
 }
 
 static const char *
@@ -91,7 +109,7 @@ list_bad(struct engine *e)
 		buf_printf(&b, "%s{\"app\":\"%s\",\"state\":\"%s\",\"reason\":\"%s\"", comma, a->name,
 			   app_state_name(a->state), reason_name(a->wish == WISH_DOWN ? a->cause : a->reason));
 		comma = ",";
-		blocker = a->state == APP_WAITING ? engine_blocker(e, a) : NULL;
+		blocker = a->state == APP_WAITING ? dead_end_before(e, a) : NULL;
 		if (blocker != NULL)
 			buf_printf(&b, ",\"waits_for\":\"%s\"", blocker->name);
 		buf_addc(&b, '}');
@@ -319,5 +337,7 @@ engine_outstanding(const struct engine *e, struct app **v)
 struct app *
 engine_waits_for(const struct engine *e, const struct app *a)
 {
-	return a->state == APP_WAITING ? engine_blocker(e, a) : NULL;
+	struct app *dead_end = a->state == APP_WAITING ? dead_end_before(e, a) : NULL;
+
+	return dead_end != NULL || a->state != APP_WAITING ? dead_end : engine_blocker(e, a);
 }

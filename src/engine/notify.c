@@ -104,7 +104,7 @@ tell(struct daemon *d, struct app *a, const struct notify *m)
 		engine_status_text(d->engine, a, m->status);
 	if (m->extend_us > 0)
 		engine_extend_timeout(d->engine, a, m->extend_us / 1000);
-	if (m->ready && a->def->ready->type == READY_NOTIFY)
+	if (m->ready && a->ready_by == READY_NOTIFY)
 		engine_ready(d->engine, a);
 	daemon_settle(d);
 }

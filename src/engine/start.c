@@ -58,7 +58,8 @@ resume(struct daemon *d)
 	size_t i, n = sh->told.len / sizeof(*t);
 
 	for (i = 0; i < n; i++)
-		engine_found_child(d->engine, t[i].name, t[i].child.kind, t[i].inc, t[i].child.pid);
+		engine_found_child(d->engine, t[i].name, t[i].child.kind, t[i].inc, t[i].child.pid,
+				   t[i].child.last_signal_step);
 	engine_resume(d->engine, d->hello.last_inc);
 	daemon_settle(d);
 	for (i = 0; i < n; i++) {

@@ -35,6 +35,14 @@ describe(posix_spawnattr_t *attr, posix_spawn_file_actions_t *files, int out_fd)
 	return e;
 }
 
+/* A helper that was killed may be stuck in the kernel: nobody waits for it, a later call finds it ended. */
+static void
+reap_without_waiting(void)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
 int
 helper_start(struct helper *h, const char *const *argv, struct err *err)
 {
@@ -85,11 +93,9 @@ helper_ended(struct helper *h, int *status)
 void
 helper_fini(struct helper *h)
 {
-	if (h->pid > 0) {
+	if (h->pid > 0)
 		kill(h->pid, SIGKILL);
-		while (waitpid(h->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	reap_without_waiting();
 	if (h->out_fd >= 0)
 		close(h->out_fd);
 	h->pid = 0;

@@ -130,6 +130,25 @@ check_effect(struct world *w, const struct effect *ef)
 		check_may_stop(w, a);
 }
 
+/* A mode that had failed, with nothing new to say of any application, is not said to have failed again by the next engine. */
+void
+check_no_old_news(struct world *w)
+{
+	const struct effects *ef = engine_effects(w->engine);
+	bool repeats = false;
+	size_t i;
+
+	for (i = 0; i < ef->n; i++) {
+		if (ef->v[i].type != EFFECT_EVENT)
+			continue;
+		if (ef->v[i].event.category != EVENT_MODE_FAILED)
+			return;
+		repeats = true;
+	}
+	if (repeats && w->saved.mode_state == MODE_FAILED)
+		world_fail(w, "mode_failed is said again after a recovery");
+}
+
 /* Which application is started or stopped out of turn shows at the effect; this holds at all times. */
 void
 check_always(struct world *w)

@@ -43,6 +43,8 @@ run_transient(struct world *w)
 	/* The shell saves the definition in the same commit. */
 	w->saved_transients[w->saved_transient_count++] = m;
 	world_settle_step(w);
+	if (w->engine == NULL && saved_app(w, m->apps[0].name) == NULL)
+		model_unref(w->saved_transients[--w->saved_transient_count]);	/* there was no commit */
 }
 
 void

@@ -218,10 +218,12 @@ world_recover(struct world *w)
 		/* The table tells who is alive; ends are told after it, each for itself. */
 		w->kids[i].told = w->kids[i].alive;
 		if (w->kids[i].alive || w->kids[i].exited)
-			engine_found_child(w->engine, w->kids[i].name, w->kids[i].kind, w->kids[i].inc, w->kids[i].pid);
+			engine_found_child(w->engine, w->kids[i].name, w->kids[i].kind, w->kids[i].inc, w->kids[i].pid,
+					   w->kids[i].last_step);
 	}
 	w->engine_is_new = true;
 	engine_resume(w->engine, w->last_inc);
+	check_no_old_news(w);
 	world_settle_step(w);
 }
 
