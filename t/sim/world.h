@@ -101,7 +101,6 @@ void world_trace(struct world *w, const char *fmt, ...) __attribute__((format(pr
 struct told *told_of(struct world *w, const char *name);
 void check_pairs(struct world *w, const struct event *ev);
 void check_lie(struct world *w, const struct event *ev);
-void check_lie(struct world *w, const struct event *ev);
 void check_no_old_news(struct world *w);
 void check_effect(struct world *w, const struct effect *ef);
 void check_always(struct world *w);
