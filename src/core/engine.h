@@ -145,6 +145,8 @@ int engine_reload_app(struct engine *e, struct app *a, struct err *err);
 int engine_kill(struct engine *e, struct app *a, int signo, struct err *err);
 /* Takes the model on success.  Applies just the difference.  Refused where the mode that is set is not in it. */
 int engine_reload(struct engine *e, struct model *take_m, struct err *err);
+/* A configuration was read and is not taken: publishes it with these JSON members. */
+void engine_refuse_config(struct engine *e, const char *members);
 /* A transient application; takes the model (of one application) on success. */
 struct app *engine_run(struct engine *e, struct model *take_m, struct err *err);
 /* Stops everything in order, then EFFECT_EXIT with code.  Again, with hurry: all that is left is killed at once. */

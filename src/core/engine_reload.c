@@ -276,6 +276,12 @@ engine_reload(struct engine *e, struct model *take_m, struct err *err)
 	return 0;
 }
 
+void
+engine_refuse_config(struct engine *e, const char *members)
+{
+	engine_emit_event(e, (struct event){ .category = EVENT_CONFIG_REFUSED, .detail = arena_strdup(e->scratch, members) });
+}
+
 struct app *
 engine_new_transient(struct model *take_m)
 {

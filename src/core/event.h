@@ -16,7 +16,7 @@
 	X(APP_STARTING, "app_starting") X(APP_RUNNING, "app_running") X(APP_STOPPING, "app_stopping") \
 	X(APP_STOPPED, "app_stopped") X(APP_EXITED, "app_exited") X(APP_FAILED, "app_failed") \
 	X(NEW_MODE, "new_mode") X(MODE_STABLE, "mode_stable") X(MODE_FAILED, "mode_failed") \
-	X(CONFIG_RELOADED, "config_reloaded") X(NODE_UP, "node_up") X(NODE_DOWN, "node_down") \
+	X(CONFIG_RELOADED, "config_reloaded") X(CONFIG_REFUSED, "config_refused") X(NODE_UP, "node_up") X(NODE_DOWN, "node_down") \
 	X(SHUTDOWN, "shutdown")
 enum event_category {
 #define X(id, name) EVENT_##id,

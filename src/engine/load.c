@@ -162,6 +162,28 @@ apply(struct loader *l, const struct fragment *files, size_t n)
 	daemon_settle(d);
 }
 
+/* Nothing has changed; those who follow the events learn that somebody tried, and where to look first. */
+static void
+tell_refusal(struct loader *l)
+{
+	struct problem *first = l->ps.n > 0 ? &l->ps.v[0] : NULL;
+	struct buf members = { 0 }, place = { 0 };
+
+	problems_sort(&l->ps);
+	buf_printf(&members, "\"problems\":%zu", l->ps.n + l->ps.unsaid);
+	if (first != NULL) {
+		buf_printf(&place, "%s:%u: %s%s%s", first->at.file ? first->at.file : l->d->config_path, first->at.line, first->path,
+			   first->path[0] ? ": " : "", first->message);
+		buf_adds(&members, ",\"first\":");
+		buf_add_json(&members, buf_cstr(&place));
+	}
+	daemon_at(l->d);
+	engine_refuse_config(l->d->engine, buf_cstr(&members));
+	daemon_settle(l->d);
+	buf_free(&place);
+	buf_free(&members);
+}
+
 static void
 clear(struct loader *l)
 {
@@ -193,6 +215,8 @@ conclude(struct loader *l)
 	} else {
 		if (l->m != NULL)
 			apply(l, files, n);
+		if (problems_any(&l->ps))
+			tell_refusal(l);
 		now->done(now->arg, &l->ps);
 	}
 	clear(l);

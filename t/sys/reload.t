@@ -28,6 +28,9 @@ subtest 'a bad one' => sub {
 	$node->signal('HUP');
 	ok(wait_log(qr/appctld\.conf:3: applications\.web\.comand/), 'all of what is wrong is said');
 	ok(wait_log(qr/appctld\.conf:4: applications\.x\.restart/), 'with file and line');
+	my $refused = $node->wait_event({ event => 'config_refused' });
+	is($refused->{problems}, 2, 'an event says that it was refused');
+	like($refused->{first}, qr/appctld\.conf:3: applications\.web\.comand: /, 'and where to look');
 	is(scalar(() = $node->events_so_far({ event => 'config_reloaded' })), 0, 'nothing is reloaded');
 	ok(process_is_alive($web->{pid}), 'nothing is touched');
 };
