@@ -10,6 +10,7 @@ appctl_SOURCES = \
 	src/appctl/cmd-logs.c \
 	src/appctl/cmd-mode.c \
 	src/appctl/cmd-plan.c \
+	src/appctl/cmd-reexec.c \
 	src/appctl/cmd-reload.c \
 	src/appctl/cmd-run.c \
 	src/appctl/cmd-show.c \

@@ -202,7 +202,7 @@ is_known(void *arg, pid_t pid)
 {
 	const struct keeper *k = arg;
 
-	return pid == k->engine.pid || table_by_pid(&k->table, pid) != NULL;
+	return pid == k->engine.pid || pid == k->reexec.pid || table_by_pid(&k->table, pid) != NULL;
 }
 
 /* Without cgroups: whatever it left has become the keeper's child, so no unknown child is the quick answer. */
@@ -251,8 +251,8 @@ void
 children_reap(struct keeper *k)
 {
 	uint32_t first = KID_NONE, at;
-	bool engine_is_gone = false;
-	int status, engine_status = 0;
+	bool engine_is_gone = false, trial_is_over = false;
+	int status, engine_status = 0, trial_status = 0;
 	struct kid *kid;
 	bool stopped;
 	pid_t pid;
@@ -267,6 +267,9 @@ children_reap(struct keeper *k)
 		if (pid == k->engine.pid) {
 			engine_is_gone = true;
 			engine_status = status;
+		} else if (pid == k->reexec.pid) {
+			trial_is_over = true;
+			trial_status = status;
 		} else if (kid != NULL) {
 			has_ended(k, kid, status);
 			kid->next = first;
@@ -280,6 +283,8 @@ children_reap(struct keeper *k)
 		first = kid->next;
 		exit_is_known(k, kid);
 	}
+	if (trial_is_over)
+		reexec_trial_ended(k, trial_status);
 	if (engine_is_gone)
 		engine_ended(k, engine_status);
 	else if (k->leaving || k->standing_alone)
@@ -313,7 +318,7 @@ status_of_orphan(const struct keeper *k, pid_t pid)
 static bool
 is_own_orphan(const struct keeper *k, const struct kid *kid, pid_t pid)
 {
-	if (pid <= 0 || pid == k->engine.pid || table_by_pid(&k->table, pid) != NULL || tree_parent(pid) != getpid())
+	if (pid <= 0 || pid == k->engine.pid || pid == k->reexec.pid || table_by_pid(&k->table, pid) != NULL || tree_parent(pid) != getpid())
 		return false;
 	return !in_cgroup(k, kid) || cgroup_has(&k->cgroups, kid_cgroup(kid), pid);
 }

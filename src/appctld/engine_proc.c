@@ -292,6 +292,12 @@ engine_ended(struct keeper *k, int status)
 		leave_if_alone(k);
 		return;
 	}
+	if (k->reexec.agreed) {
+		e->ready = false;
+		reexec_go(k);
+		start_later(k);
+		return;
+	}
 	count_death(e);
 	if (never_began(k, status))
 		return;

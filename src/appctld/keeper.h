@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 /*
@@ -29,7 +30,8 @@
 	X(UP_READY, notify_up_ready)		/* READY=1 goes out although not everything is up */ \
 	X(WATCHDOG, notify_up_watchdog)		/* the next WATCHDOG=1 */ \
 	X(STAND, last_stand_due)		/* the child that is being stopped has had its time */ \
-	X(LEAVE, leave_due)			/* what has been killed at the end has had its time */
+	X(LEAVE, leave_due)			/* what has been killed at the end has had its time */ \
+	X(REEXEC, reexec_due)			/* the trial run, or the engine that gives way, has had its time */
 enum deadline {
 #define X(id, due) DUE_##id,
 	DEADLINES(X)
@@ -61,6 +63,7 @@ struct engine_proc {
 	int64_t ready_at_ms;
 	/* what is still to be told, in this order; then what the slots' flags say */
 	bool tell_hello, tell_children, tell_table_end, tell_kids, tell_ping;
+	enum link_type tell_reexec;	/* REEXEC_FAILED or REEXEC_GO with reexec.text; LINK_NONE: nothing */
 	uint64_t tell_signals;		/* 1 << number */
 	bool ping_open, ping_for_watchdog;
 	uint32_t awaits_ack;		/* exits told and not acknowledged, of those that nothing else holds up */
@@ -74,6 +77,22 @@ struct notify_up {
 	bool said_ready;
 };
 
+struct reexec {
+	char program[PATH_MAX];		/* what this process would become, as it was started */
+	uint32_t replaced;		/* how often it has become another so far */
+	pid_t pid;			/* of the trial run; 0: none */
+	int text_fd;			/* what that says */
+	bool timed_out;
+	bool agreed;			/* the trial was good: when the engine has ended, the exec follows */
+	struct stat file;		/* what was on trial */
+	char text[512];			/* why not, or the new version */
+};
+
+/* A keeper on trial finds what would be handed over here, and the state as an engine does. */
+enum { TRIAL_FD_HANDOVER = 3 };
+#define TRIAL_PASSED "appctl-trial "	/* the answer of a trial: then a version and a newline */
+#define TAKE_OVER "--take-over="	/* the first argument of one that takes over: descriptors of handover and old program */
+
 enum { ORPHANS = 64 };
 
 struct keeper {
@@ -84,6 +103,7 @@ struct keeper {
 	struct runtime runtime;
 	struct engine_proc engine;
 	struct notify_up up;
+	struct reexec reexec;
 	struct link_in in;
 	struct buf out;			/* one message; its memory was taken at the start */
 	int epoll_fd, signal_fd, state_fd;
@@ -106,6 +126,9 @@ enum { KEEPER_FD_MIN = 16, CANNOT_STAY_UP = 5 };	/* quick deaths of engines in a
 enum { READY_WITHIN_MS = 60000, READY_WHEN_ASKED_MS = 10000 };	/* the latter when a shutdown was asked for */
 
 /* main.c */
+/* What a keeper has beside what is handed over, and then watching that.  -1: err says why. */
+int keeper_prepare(struct keeper *k, struct err *err);
+int keeper_watch(struct keeper *k, struct err *err);
 int64_t now_ms(void);
 void arm(struct keeper *k, enum deadline d, int64_t in_ms);	/* from now */
 void disarm(struct keeper *k, enum deadline d);
@@ -143,6 +166,7 @@ void tell_signal(struct keeper *k, int signo);
 void tell_ping(struct keeper *k);
 void tell_pump(struct keeper *k);
 void tell_acked(struct keeper *k, struct kid *kid);	/* the engine has answered to an exit */
+void tell_reexec(struct keeper *k, enum link_type type);
 /* An answer for which there is no slot. */
 void tell_failed_now(struct keeper *k, uint64_t inc, uint32_t step, int error);
 
@@ -171,3 +195,15 @@ void notify_up_send(struct keeper *k, const char *text);
 void notify_up_status(struct keeper *k, const char *text);
 void notify_up_ready(struct keeper *k);
 void notify_up_watchdog(struct keeper *k);
+
+/* reexec.c: this process becomes the program that is installed now */
+void reexec_remember_program(struct reexec *r, const char *argv0);
+void reexec_begin(struct keeper *k);
+void reexec_trial_ended(struct keeper *k, int status);
+void reexec_due(struct keeper *k);
+void reexec_go(struct keeper *k);		/* the engine has ended; comes back only where that is not possible */
+void reexec_keep_descriptors(const struct keeper *k, bool keep);
+
+/* take_over.c: this program is what another became */
+int take_over_trial(void);			/* the exit status */
+int take_over(struct keeper *k, int argc, char **argv);	/* -1: it was said why not */

@@ -143,6 +143,8 @@ leave(struct keeper *k, int status)
 	k->leaving = true;
 	k->exit_status = status;
 	children_kill_all(k);
+	if (k->reexec.pid != 0)
+		process_signal(-k->reexec.pid, SIGKILL);
 	engine_close_link(k);
 	arm(k, DUE_LEAVE, LEAVE_WITHIN_MS);
 	leave_if_alone(k);

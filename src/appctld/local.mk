@@ -8,8 +8,10 @@ appctld_SOURCES = \
 	src/appctld/main.c \
 	src/appctld/notify_up.c \
 	src/appctld/orders.c \
+	src/appctld/reexec.c \
 	src/appctld/runtime.c \
 	src/appctld/signals.c \
 	src/appctld/table.c src/appctld/table.h \
+	src/appctld/take_over.c \
 	src/appctld/tell.c
 appctld_LDADD = libsys.la libwire.la libbase.la

@@ -102,6 +102,13 @@ take_flag(struct options *o, int letter, const char *value)
 		exit(fflush(stdout) == 0 ? 0 : EXIT_FAILED);
 }
 
+/* Its first argument is for take_over.c. */
+static bool
+is_exec_of_keeper(int argc, char **argv)
+{
+	return argc >= 2 && strncmp(argv[1], TAKE_OVER, strlen(TAKE_OVER)) == 0;
+}
+
 static void
 parse_options(struct options *o, int argc, char **argv)
 {
@@ -111,6 +118,7 @@ parse_options(struct options *o, int argc, char **argv)
 
 	fill_getopt(letters, longs);
 	opterr = 0;
+	optind = is_exec_of_keeper(argc, argv) ? 2 : 1;
 	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		if (letter == '?')
 			usage_error("no such option", argv[optind - 1]);
@@ -256,33 +264,47 @@ open_cgroups(struct keeper *k)
 	log_write(LOG_KEEPER, LOG_LEVEL_INFO, "no cgroups, descendants are known by session and environment: %s", err.msg);
 }
 
-static int
-open_all(struct keeper *k, const char *runtime_dir, struct err *err)
+int
+keeper_prepare(struct keeper *k, struct err *err)
 {
-	struct timespec ts;
-
 	k->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (k->epoll_fd < 0)
 		return err_set(err, errno, "epoll_create1");
 	if (spawner_init(&k->spawner, err) < 0 || signals_open(k, err) < 0 || engine_find(&k->engine, err) < 0)
 		return -1;
-	raise_descriptor_limit(&k->spawner);
-	if (runtime_open(&k->runtime, runtime_dir, err) < 0)
-		return -1;
-	if (watch(k, k->runtime.knock, WATCH_KNOCK) < 0)
-		return err_set(err, errno, "epoll_ctl");
-	k->state_fd = move_up(memfd_create("appctl-state", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-	if (k->state_fd < 0)
-		return err_set(err, errno, "memfd_create");
 	k->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (buf_reserve(&k->out, OUT_ROOM) == NULL)
 		return err_set(err, ENOMEM, "start");
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		log_write(LOG_KEEPER, LOG_LEVEL_WARNING, "PR_SET_CHILD_SUBREAPER: %s", strerror(errno));
+	k->is_pid1 = getpid() == 1;
+	return 0;
+}
+
+int
+keeper_watch(struct keeper *k, struct err *err)
+{
+	if (watch(k, k->runtime.knock, WATCH_KNOCK) < 0)
+		return err_set(err, errno, "epoll_ctl");
+	return 0;
+}
+
+static int
+open_all(struct keeper *k, const char *runtime_dir, struct err *err)
+{
+	struct timespec ts;
+
+	if (keeper_prepare(k, err) < 0)
+		return -1;
+	raise_descriptor_limit(&k->spawner);
+	if (runtime_open(&k->runtime, runtime_dir, err) < 0 || keeper_watch(k, err) < 0)
+		return -1;
+	k->state_fd = move_up(memfd_create("appctl-state", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+	if (k->state_fd < 0)
+		return err_set(err, errno, "memfd_create");
 	clock_gettime(CLOCK_REALTIME, &ts);
 	k->started_real_us = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 	k->instance = random_instance();
-	k->is_pid1 = getpid() == 1;
 	open_cgroups(k);
 	notify_up_open(k);
 	return 0;
@@ -385,11 +407,24 @@ check(struct keeper *k)
 	return EXIT_FAILED;
 }
 
-static struct keeper keeper = {
+static const struct keeper nothing = {
 	.epoll_fd = -1, .signal_fd = -1, .state_fd = -1, .spare_fd = -1,
 	.cgroups = { .dir_fd = -1 }, .spawner = { .null_fd = -1 }, .engine = { .link = -1 }, .up = { .fd = -1 },
 	.runtime = { .dir_fd = -1, .lock_fd = -1, .control = -1, .events = -1, .notify = -1, .knock = -1 },
 };
+static struct keeper keeper;
+
+/* From the keeper that this process was.  false: there was none, or it has to begin anew. */
+static bool
+was_taken_over(struct keeper *k, int argc, char **argv)
+{
+	if (!is_exec_of_keeper(argc, argv))
+		return false;
+	if (take_over(k, argc, argv) == 0)
+		return true;
+	*k = nothing;
+	return false;
+}
 
 int
 main(int argc, char **argv)
@@ -397,20 +432,30 @@ main(int argc, char **argv)
 	static char default_dir[PATH_MAX];
 	struct keeper *k = &keeper;
 	struct err err = { 0 };
+	bool goes_on;
 
-	settle_descriptors();
 	log_init("appctld");
+	if (argc == 2 && strcmp(argv[1], "--trial") == 0)
+		return take_over_trial();
+	*k = nothing;
+	goes_on = was_taken_over(k, argc, argv);
+	if (!goes_on)
+		settle_descriptors();
 	parse_options(&k->options, argc, argv);
 	if (k->options.config == NULL)
 		k->options.config = default_config();
+	reexec_remember_program(&k->reexec, argv[0]);
 	if (k->options.check)
 		return check(k);
-	if ((k->options.runtime_dir == NULL && runtime_default_dir(default_dir, sizeof(default_dir), &err) < 0) ||
-	    open_all(k, k->options.runtime_dir != NULL ? k->options.runtime_dir : default_dir, &err) < 0) {
+	if (!goes_on &&
+	    ((k->options.runtime_dir == NULL && runtime_default_dir(default_dir, sizeof(default_dir), &err) < 0) ||
+	     open_all(k, k->options.runtime_dir != NULL ? k->options.runtime_dir : default_dir, &err) < 0)) {
 		fprintf(stderr, "appctld: %s\n", err.msg);
 		close_all(k);
 		return EXIT_FAILED;
 	}
+	if (goes_on)
+		children_reap(k);	/* what ended while nobody looked */
 	run(k);
 	close_all(k);
 	return k->exit_status;

@@ -140,7 +140,7 @@ obey(struct keeper *k)
 		[LINK_READY] = on_ready, [LINK_SPAWN] = on_spawn, [LINK_SIGNAL] = on_signal, [LINK_ACK] = on_ack,
 		[LINK_RELABEL] = on_relabel, [LINK_ADOPT] = on_adopt, [LINK_READY_SEEN] = on_ready_seen,
 		[LINK_STATE] = on_state, [LINK_STATUS] = on_status, [LINK_STABLE] = notify_up_ready,
-		[LINK_STOPPING] = on_stopping, [LINK_EXIT] = on_exit_order, [LINK_PONG] = on_pong,
+		[LINK_REEXEC] = reexec_begin, [LINK_STOPPING] = on_stopping, [LINK_EXIT] = on_exit_order, [LINK_PONG] = on_pong,
 	};
 
 	log_write(LOG_KEEPER, LOG_LEVEL_DEBUG, "engine: %s %llu", link_type_name(k->in.h.type),
@@ -152,7 +152,9 @@ obey(struct keeper *k)
 static void
 link_failed(struct keeper *k)
 {
-	if (errno == EPROTO)
+	if (errno == ECONNRESET && k->reexec.agreed)
+		;		/* it gives way */
+	else if (errno == EPROTO)
 		engine_kill(k, "it sent what is no message");
 	else if (errno == ECONNRESET)
 		arm(k, DUE_READY, END_WITHIN_MS);	/* most likely it ends by itself, with a status of its own */

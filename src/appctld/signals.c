@@ -84,6 +84,8 @@ got(struct keeper *k, int signo)
 		ask_shutdown(k, SIGTERM);
 	else if (signo == SIGHUP)
 		tell_signal(k, SIGHUP);
+	else if (signo == SIGRTMIN + 25)	/* as systemd has it; also where no engine can stay up to be asked */
+		reexec_begin(k);
 	else if (signo != SIGCHLD && signo != SIGPIPE)
 		log_write(LOG_KEEPER, LOG_LEVEL_DEBUG, "signal %d (%s) means nothing to appctld", signo, strsignal(signo));
 }

@@ -151,7 +151,7 @@ tell_hello(struct keeper *k)
 		.instance = k->instance, .last_inc = k->last_inc, .started_real_us = k->started_real_us,
 		.engine_starts = k->engine.starts,
 		.tracking = k->cgroups.dir_fd >= 0 ? TRACKING_CGROUP : TRACKING_SUBREAPER,
-		.is_pid1 = k->is_pid1, .shutdown_asked = k->shutdown_asked,
+		.is_pid1 = k->is_pid1, .shutdown_asked = k->shutdown_asked, .replaced = k->reexec.replaced,
 	};
 
 	if (k->engine.tell_hello && !say(k, LINK_HELLO, 0, &m, sizeof(m), k->cgroups.path, -1))
@@ -226,11 +226,22 @@ tell_pings(struct keeper *k)
 	return true;
 }
 
+static bool
+tell_of_reexec(struct keeper *k)
+{
+	struct engine_proc *e = &k->engine;
+
+	if (e->tell_reexec != LINK_NONE && !say(k, e->tell_reexec, 0, NULL, 0, k->reexec.text, -1))
+		return false;
+	e->tell_reexec = LINK_NONE;
+	return true;
+}
+
 void
 tell_pump(struct keeper *k)
 {
 	static bool (*const in_order[])(struct keeper *k) = {
-		tell_hello, tell_children, tell_table_end, tell_kids, tell_signals, tell_pings,
+		tell_hello, tell_children, tell_table_end, tell_kids, tell_signals, tell_pings, tell_of_reexec,
 	};
 	size_t i;
 
@@ -275,6 +286,7 @@ tell_new_engine(struct keeper *k)
 		kid->flags |= KID_TELL_CHILD;
 	k->engine.tell_hello = k->engine.tell_children = k->engine.tell_table_end = true;
 	k->engine.tell_kids = k->engine.tell_ping = false;
+	k->engine.tell_reexec = LINK_NONE;
 	tell_pump(k);
 }
 
@@ -283,6 +295,13 @@ tell_signal(struct keeper *k, int signo)
 {
 	k->engine.tell_signals |= 1ULL << signo;
 	tell_ping(k);
+}
+
+void
+tell_reexec(struct keeper *k, enum link_type type)
+{
+	k->engine.tell_reexec = type;
+	tell_pump(k);
 }
 
 /* The deadline begins with the question, also where the link is too full to take it. */

@@ -89,6 +89,7 @@ method_fn method_await_stable_mode, method_await_application, method_wait;
 /* methods_change.c */
 method_fn method_set_mode, method_start, method_stop, method_restart, method_reload_application, method_kill;
 method_fn method_reload, method_check_for_new_applications, method_set_log_level, method_shutdown, method_run;
+method_fn method_reexec;
 
 /* The application of parameter "name"; NULL: NoSuchApplication was answered. */
 struct app *call_app(struct call *c);

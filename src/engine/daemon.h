@@ -53,6 +53,13 @@ struct model *daemon_read_config(struct daemon *d, struct problems *ps);
 typedef void reload_done(void *arg, const struct problems *ps);
 void daemon_reload(struct daemon *d, bool only_new, reload_done *done, void *arg);
 
+/*
+ * reexec.c: appctld is to be replaced in its process.  The call that waits under token is answered by control_answer():
+ * OUTCOME_DONE when the new program is good, and this engine ends then.  -1: not now, err says why.
+ */
+int daemon_reexec(struct daemon *d, uint64_t token, struct err *err);
+const char *daemon_reexec_text(const struct daemon *d);	/* while it is answered: the new version, or why not */
+
 /* names.c: by name or number.  false: not known (yet). */
 struct name_user {
 	uid_t uid;

@@ -297,6 +297,20 @@ got_ping(struct daemon *d, const struct link_header *h, const void *body, struct
 	keeper_say(d->link, LINK_PONG, 0, NULL, 0, NULL);
 }
 
+static void
+got_reexec_failed(struct daemon *d, const struct link_header *h, const void *body, struct link_in *in)
+{
+	(void)in;
+	reexec_failed(d, link_text(h, body));
+}
+
+static void
+got_reexec_go(struct daemon *d, const struct link_header *h, const void *body, struct link_in *in)
+{
+	(void)in;
+	reexec_give_way(d, link_text(h, body));
+}
+
 /* body is as link_check() found it good. */
 static void (*const handlers[LINK_TYPE_END])(struct daemon *, const struct link_header *, const void *body, struct link_in *in) = {
 	[LINK_HELLO] = got_hello,
@@ -307,6 +321,8 @@ static void (*const handlers[LINK_TYPE_END])(struct daemon *, const struct link_
 	[LINK_EXITED] = got_exited,
 	[LINK_GOT_SIGNAL] = got_signal,
 	[LINK_PING] = got_ping,
+	[LINK_REEXEC_FAILED] = got_reexec_failed,
+	[LINK_REEXEC_GO] = got_reexec_go,
 };
 
 static void

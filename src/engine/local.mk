@@ -18,6 +18,7 @@ libengine_la_SOURCES = \
 	src/engine/notify.c \
 	src/engine/publish.c \
 	src/engine/ready.c \
+	src/engine/reexec.c \
 	src/engine/render.c \
 	src/engine/shell.h \
 	src/engine/start.c \

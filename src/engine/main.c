@@ -22,7 +22,7 @@
  */
 enum { EXIT_USAGE = 2 };
 
-enum { OPT_CHECK = 256, OPT_JSON };
+enum { OPT_CHECK = 256, OPT_JSON, OPT_TRIAL };
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -31,6 +31,7 @@ static const struct option options[] = {
 	{ "node", required_argument, NULL, 'n' },
 	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "trial", required_argument, NULL, OPT_TRIAL },
 	{ 0 },
 };
 
@@ -53,6 +54,7 @@ beside_engine(const char *program, char *path, size_t size)
 /* What is asked for beside doing the work. */
 struct asked {
 	bool check, json;
+	const char *trial;		/* the instance whose state it is; NULL: none */
 };
 
 static int
@@ -79,6 +81,9 @@ read_options(int argc, char **argv, struct daemon *d, struct asked *asked)
 			break;
 		case OPT_JSON:
 			asked->json = true;
+			break;
+		case OPT_TRIAL:
+			asked->trial = optarg;
 			break;
 		default:
 			return -1;
@@ -175,6 +180,8 @@ main(int argc, char **argv)
 	}
 	if (asked.check)
 		return check_main(d.config_path, asked.json);
+	if (asked.trial != NULL)
+		return reexec_trial(asked.trial, ENGINE_FD_STATE);
 	if (prepare_descriptors() < 0) {
 		fprintf(stderr, "appctl-engine: this program is started by appctld\n");
 		return EXIT_USAGE;

@@ -47,6 +47,7 @@ static const struct method {
 	{ "Show", ACCESS_READ, "name: string", method_show },
 	{ "SetLogLevel", ACCESS_ADMIN, "level: ?string, modules: ?[]string", method_set_log_level },
 	{ "Shutdown", ACCESS_ADMIN, "hurry: ?bool", method_shutdown },
+	{ "Reexec", ACCESS_ADMIN, "", method_reexec },
 	{ "Subscribe", ACCESS_READ, "categories: ?[]string, since: ?int, instance: ?string, snapshot: ?bool",
 		method_subscribe },
 	{ "Run", ACCESS_ADMIN, "definition: object, name: ?string", method_run },

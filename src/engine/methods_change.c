@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "config.h"
+
 #include "engine/control.h"
 
 #include "base/log.h"
@@ -467,6 +469,33 @@ method_shutdown(struct call *c)
 	daemon_at(c->d);
 	engine_shutdown(c->d->engine, 0, REASON_OPERATOR, arg_bool(c, "hurry"));
 	daemon_settle(c->d);
+}
+
+/* -- reexec -- */
+
+/* {"version":…,"new_version":…,"replaced":…}: done once Status says that number, or a greater one. */
+static void
+reexec_answered(struct call *c, enum outcome outcome)
+{
+	const char *text = daemon_reexec_text(c->d);
+	struct buf *b;
+
+	if (outcome != OUTCOME_DONE)
+		return call_fail(c, "Failed", "message", text);
+	b = call_begin(c);
+	buf_adds(b, "{\"version\":\"" PACKAGE_VERSION "\",\"new_version\":");
+	buf_add_json(b, text);
+	buf_printf(b, ",\"replaced\":%u}", c->d->hello.replaced + 1);
+	call_end(c);
+}
+
+void
+method_reexec(struct call *c)
+{
+	struct err err;
+
+	if (daemon_reexec(c->d, call_wait(c, reexec_answered), &err) < 0)
+		call_failed(c, &err);
 }
 
 /* -- run -- */

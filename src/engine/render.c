@@ -610,8 +610,8 @@ render_node(struct daemon *d, const struct peer *peer, struct buf *out)
 
 	ADD(out, "\"node\":");
 	buf_add_json(out, d->node);
-	buf_printf(out, ",\"version\":\"" PACKAGE_VERSION "\",\"instance\":\"%016" PRIx64 "\",\"pid\":%d",
-		   d->hello.instance, (int)getppid());
+	buf_printf(out, ",\"version\":\"" PACKAGE_VERSION "\",\"instance\":\"%016" PRIx64 "\",\"pid\":%d,\"replaced\":%u",
+		   d->hello.instance, (int)getppid(), d->hello.replaced);
 	ADD(out, ",\"tracking\":");
 	add_name(out, tracking_name(d));
 	add_mode(d, out);

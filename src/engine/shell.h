@@ -33,6 +33,8 @@ struct shell {
 	bool stable_said;		/* STABLE was sent: a manager above wants READY=1 once */
 	bool stopping_said;
 	char status[128];		/* the last STATUS */
+	struct buf reexecs;		/* uint64_t tokens of the calls that wait for it */
+	const char *reexec_text;	/* while they are answered: why not, or the new version */
 	struct ready_fds *ready;	/* by ready.c */
 	struct trees *trees;		/* by tree.c */
 	struct notify_socket *notify;	/* by notify.c */
@@ -49,6 +51,14 @@ void daemon_batch(struct daemon *d, bool begin);
 
 /* start.c: the engine comes to be: from the state, from the keeper's table, or anew.  Ends the process where it cannot. */
 void daemon_start(struct daemon *d);
+struct state_view;
+struct model *state_model(const struct state_view *v);		/* of the texts in a state; NULL: they are refused */
+
+/* reexec.c: appctld is replaced in its process */
+void reexec_failed(struct daemon *d, const char *why);
+_Noreturn void reexec_give_way(struct daemon *d, const char *version);
+/* Can this engine go on from that state of a daemon with that instance (in hexadecimal)?  The exit status. */
+int reexec_trial(const char *instance, int state_fd);
 
 /* link.c */
 struct keeper_link *keeper_link_new(struct daemon *d, int fd);

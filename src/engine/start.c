@@ -90,8 +90,8 @@ begin_work(struct daemon *d)
 	malloc_trim(0);
 }
 
-static struct model *
-model_of_files(const struct state_view *v)
+struct model *
+state_model(const struct state_view *v)
 {
 	struct problems ps = { 0 };
 	struct conf_set set = { 0 };
@@ -227,7 +227,7 @@ recover(struct daemon *d)
 {
 	struct state_view v = { 0 };
 	enum state_found found = state_check(d->state, &v);
-	struct model *m = found == STATE_GOOD ? model_of_files(&v) : NULL;
+	struct model *m = found == STATE_GOOD ? state_model(&v) : NULL;
 
 	if (m == NULL) {
 		if (found == STATE_DAMAGED)

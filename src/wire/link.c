@@ -23,6 +23,8 @@ static const struct shape {
 	[LINK_EXITED]		= { sizeof(struct link_exited), TAIL_NONE, FROM_KEEPER, true },
 	[LINK_GOT_SIGNAL]	= { sizeof(struct link_number), TAIL_NONE, FROM_KEEPER, false },
 	[LINK_PING]		= { 0, TAIL_NONE, FROM_KEEPER, false },
+	[LINK_REEXEC_FAILED]	= { 0, TAIL_TEXT, FROM_KEEPER, false },
+	[LINK_REEXEC_GO]	= { 0, TAIL_TEXT, FROM_KEEPER, false },
 	[LINK_READY]		= { 0, TAIL_NONE, FROM_ENGINE, false },
 	[LINK_SPAWN]		= { sizeof(struct link_spawn), TAIL_SPAWN, FROM_ENGINE, true },
 	[LINK_SIGNAL]		= { sizeof(struct link_signal), TAIL_NONE, FROM_ENGINE, true },
@@ -36,6 +38,7 @@ static const struct shape {
 	[LINK_STOPPING]		= { 0, TAIL_NONE, FROM_ENGINE, false },
 	[LINK_EXIT]		= { sizeof(struct link_number), TAIL_NONE, FROM_ENGINE, false },
 	[LINK_PONG]		= { 0, TAIL_NONE, FROM_ENGINE, false },
+	[LINK_REEXEC]		= { 0, TAIL_NONE, FROM_ENGINE, false },
 };
 
 static_assert(sizeof(struct link_header) % 8 == 0, "a body behind its header stays aligned");

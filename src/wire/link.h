@@ -33,6 +33,8 @@ enum { ENGINE_FD_LINK = 3, ENGINE_FD_CONTROL, ENGINE_FD_EVENTS, ENGINE_FD_NOTIFY
 	X(EXITED, "exited")		/* struct link_exited */ \
 	X(GOT_SIGNAL, "got_signal")	/* struct link_number: appctld itself got this signal */ \
 	X(PING, "ping")			/* answer with PONG: someone doubts that the engine is alive */ \
+	X(REEXEC_FAILED, "reexec_failed") /* text: why the program that is installed does not take over */ \
+	X(REEXEC_GO, "reexec_go")	/* text, its version: it will take over as soon as this engine has ended */ \
 	/* engine -> keeper */ \
 	X(READY, "ready")		/* the engine accepts what it has been told and works */ \
 	X(SPAWN, "spawn")		/* struct link_spawn + arrays + strings; see link_spawn_* */ \
@@ -46,7 +48,8 @@ enum { ENGINE_FD_LINK = 3, ENGINE_FD_CONTROL, ENGINE_FD_EVENTS, ENGINE_FD_NOTIFY
 	X(STABLE, "stable")		/* everything is up: READY=1 to a service manager above */ \
 	X(STOPPING, "stopping")		/* a shutdown has begun: STOPPING=1 */ \
 	X(EXIT, "exit")			/* struct link_number: all has stopped, end with this status */ \
-	X(PONG, "pong")
+	X(PONG, "pong") \
+	X(REEXEC, "reexec")		/* try the program that is now installed, and be replaced by it */
 enum link_type {
 	LINK_NONE,
 #define X(id, name) LINK_##id,
@@ -73,6 +76,8 @@ struct link_hello {
 	uint8_t is_pid1;
 	uint8_t shutdown_asked;		/* a signal asked for it while there was no engine */
 	uint8_t pad;
+	uint32_t replaced;		/* how often appctld was replaced in its process (reexec) */
+	uint32_t pad2;
 	/* then the cgroup directory that applications' cgroups are made in, "" where there is none */
 };
 

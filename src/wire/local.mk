@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libwire.la
 libwire_la_SOURCES = \
 	src/wire/envfile.c src/wire/envfile.h \
+	src/wire/handover.c src/wire/handover.h \
 	src/wire/link.c src/wire/link.h \
 	src/wire/notify.c src/wire/notify.h \
 	src/wire/ring.c src/wire/ring.h \

@@ -153,6 +153,21 @@ access_level_name(enum access_level l)
 	return "level";
 }
 
+int
+daemon_reexec(struct daemon *d, uint64_t token, struct err *err)
+{
+	(void)d;
+	(void)token;
+	return err_set(err, 0, "there is no keeper");
+}
+
+const char *
+daemon_reexec_text(const struct daemon *d)
+{
+	(void)d;
+	return "";
+}
+
 void
 publisher_adopt(struct publisher *p, int taken, const struct subscription_filter *f, enum framing framing)
 {

@@ -3,7 +3,7 @@
 # To fuzz them: t/fuzz/run.
 fuzz_replay = t/fuzz/replay.c
 
-UNIT_TESTS += t/fuzz/config t/fuzz/control t/fuzz/envfile t/fuzz/link t/fuzz/notify t/fuzz/state t/fuzz/subscription
+UNIT_TESTS += t/fuzz/config t/fuzz/control t/fuzz/envfile t/fuzz/handover t/fuzz/link t/fuzz/notify t/fuzz/state t/fuzz/subscription
 t_fuzz_config_SOURCES = t/fuzz/config.c $(fuzz_replay)
 t_fuzz_config_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"config"'
 t_fuzz_config_LDADD = libconf.la libcore.la libbase.la -lm
@@ -13,6 +13,9 @@ t_fuzz_control_LDADD = libengine.la libconf.la libwire.la libcore.la libbase.la 
 t_fuzz_envfile_SOURCES = t/fuzz/envfile.c $(fuzz_replay)
 t_fuzz_envfile_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"envfile"'
 t_fuzz_envfile_LDADD = libwire.la libbase.la
+t_fuzz_handover_SOURCES = t/fuzz/handover.c $(fuzz_replay)
+t_fuzz_handover_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"handover"'
+t_fuzz_handover_LDADD = libwire.la libbase.la
 t_fuzz_link_SOURCES = t/fuzz/link.c $(fuzz_replay)
 t_fuzz_link_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"link"'
 t_fuzz_link_LDADD = libwire.la libbase.la
@@ -46,6 +49,7 @@ EXTRA_DIST += \
 	t/fuzz/corpus/control/status \
 	t/fuzz/corpus/control/wrong \
 	t/fuzz/corpus/envfile/plain \
+	t/fuzz/corpus/handover/keeper \
 	t/fuzz/corpus/link/ack \
 	t/fuzz/corpus/link/child \
 	t/fuzz/corpus/link/hello \

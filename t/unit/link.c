@@ -121,7 +121,7 @@ put_one(struct buf *b, enum link_type type)
 		link_put(b, type, 0, &hello, sizeof(hello), "/sys/fs/cgroup/appctl-01234567");
 	else if (type == LINK_CHILD)
 		link_put(b, type, 7, &child, sizeof(child), "db");
-	else if (type == LINK_STATUS)
+	else if (type == LINK_STATUS || type == LINK_REEXEC_FAILED || type == LINK_REEXEC_GO)
 		link_put(b, type, 0, NULL, 0, "2 of 3 running");
 	else
 		link_put(b, type, about ? 7 : 0, zeros, lens[type], NULL);

@@ -14,6 +14,11 @@ t_unit_link_io_SOURCES = t/unit/link_io.c
 t_unit_link_io_CPPFLAGS = $(unit_cppflags)
 t_unit_link_io_LDADD = libsys.la $(unit_libs)
 
+UNIT_TESTS += t/unit/handover
+t_unit_handover_SOURCES = t/unit/handover.c
+t_unit_handover_CPPFLAGS = $(unit_cppflags)
+t_unit_handover_LDADD = $(unit_libs)
+
 UNIT_TESTS += t/unit/table
 t_unit_table_SOURCES = t/unit/table.c src/appctld/table.c
 t_unit_table_CPPFLAGS = $(unit_cppflags)

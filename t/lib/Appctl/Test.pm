@@ -250,7 +250,7 @@ sub environment {
 
 sub command {
 	my ($self, @args) = @_;
-	my @argv = (program('appctld'), '-c', $self->config_file, '-r', $self->runtime_dir);
+	my @argv = ($self->{program} // program('appctld'), '-c', $self->config_file, '-r', $self->runtime_dir);
 	push @argv, '-m', $self->{mode} if defined $self->{mode};
 	push @argv, '-n', $self->{node} if defined $self->{node};
 	return (@argv, @{ $self->{args} // [] }, @args);
