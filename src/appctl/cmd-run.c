@@ -49,6 +49,21 @@ set_text(const struct cmdline *l, json_t *definition, int opt, const char *key)
 		set_json(definition, key, json_string(value));
 }
 
+/* appctld does not stand where we do: a path begins at the root. */
+static void
+set_path(json_t *object, const char *key, const char *here, const char *path)
+{
+	autofree char *whole = NULL;
+
+	if (here == NULL || path[0] == '/') {
+		set_json(object, key, json_string(path));
+		return;
+	}
+	if (asprintf(&whole, "%s/%s", here, path) < 0)
+		no_memory();
+	set_json(object, key, json_string(whole));
+}
+
 /* 0; usage error, said. */
 static int
 set_environment(const struct cmdline *l, json_t *definition)
@@ -107,19 +122,21 @@ make_definition(struct cmdline *l)
 {
 	autofree char *here = getcwd(NULL, 0);
 	json_t *definition = need_json(json_pack("{s:s, s:[]}", "restart", "temporary", "command"));
-	json_t *command = json_object_get(definition, "command");
+	json_t *command = json_object_get(definition, "command"), *log;
+	const char *directory = value_of(l, &run_opts[OPT_DIRECTORY]), *path = value_of(l, &run_opts[OPT_LOG]);
 	int i;
 
 	for (i = 0; i < l->operand_count; i++)
 		append_json(command, json_string(l->operands[i]));
-	if (here != NULL)
-		set_json(definition, "directory", json_string(here));
-	set_text(l, definition, OPT_DIRECTORY, "directory");
+	if (directory != NULL || here != NULL)
+		set_path(definition, "directory", here, directory != NULL ? directory : here);
 	set_text(l, definition, OPT_USER, "user");
 	set_text(l, definition, OPT_GROUP, "group");
-	if (value_of(l, &run_opts[OPT_LOG]) != NULL)
-		set_json(definition, "log",
-			 need_json(json_pack("{s:s, s:s}", "type", "file", "path", value_of(l, &run_opts[OPT_LOG]))));
+	if (path != NULL) {
+		log = need_json(json_pack("{s:s}", "type", "file"));
+		set_path(log, "path", here, path);
+		set_json(definition, "log", log);
+	}
 	l->status = set_environment(l, definition);
 	if (l->status == 0)
 		l->status = set_numbers(l, definition);

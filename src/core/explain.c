@@ -94,6 +94,10 @@ say_failed(const struct app *a, struct buf *out)
 		say_last_end(a, "; at last ", out);
 		break;
 	case REASON_ENDED:
+		if (a->fail_step != NULL) {
+			say_last_end(a, "failed: ", out);
+			break;
+		}
 		buf_printf(out, "failed: restart = \"%s\" does not start it again", restart_type_name(a->def->restart));
 		say_last_end(a, "; ", out);
 		break;

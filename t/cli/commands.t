@@ -142,6 +142,11 @@ subtest 'run' => sub {
 	is($node->appctl('run', 'sh', '-c', 'kill -KILL $$')->{exit}, 128 + 9, 'a signal');
 	is($node->appctl('run', '--name', 'here', '-C', '/', '-e', 'A=1', '-e', 'B=x=y', '--', 'sh', '-c', 'echo "$PWD $A $B $HOME"')->{out} =~ s/ \S*$//r,
 		"/ 1 x=y\n", 'directory and environment');
+	my $here = sub { run_program('sh', '-c', 'cd / && exec "$@"', 'sh', program('appctl'), '-r', $node->runtime_dir, 'run', @_) };
+	is($here->('-C', 'usr/..//tmp', 'pwd')->{out}, "/tmp\n", 'a directory relative to the caller\'s');
+	is($here->('-d', '-n', 'relative', '-l', $node->dir =~ s{^/}{}r . '/relative.log', 'echo', 'there')->{exit}, 0, 'a log file, too');
+	$node->wait_event({ event => 'app_exited', app => 'relative' });
+	is(slurp($node->dir . '/relative.log'), "there\n", '  is that one');
 	is($node->appctl('run', 'sh', '-c', 'exit 0')->{exit}, 0, 'and nothing of it makes the mode fail');
 	is($node->appctl_json('mode')->{state}, 'stable', 'the mode is stable');
 	$r = $node->appctl('run', '--', '/nonexistent/program');
