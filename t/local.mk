@@ -36,6 +36,10 @@ check_PROGRAMS += t/sys/appctl-engine
 t_sys_appctl_engine_SOURCES = t/sys/fake-engine.c
 t_sys_appctl_engine_LDADD = libsys.la libwire.la libbase.la
 
+# Makes orphans and measures how long they stay zombies.
+check_PROGRAMS += t/cases/orphans
+t_cases_orphans_SOURCES = t/cases/orphans.c
+
 # A program that speaks sd_notify(3) as the real library does.
 if HAVE_LIBSYSTEMD
 check_PROGRAMS += t/sys/sd-notify
