@@ -60,9 +60,10 @@ subtest 'so many restarts in a period, and not one more' => sub {
 };
 
 subtest 'giving up goes on to what is configured' => sub {
-	my $node = Appctl::Test->new(mode => 'normal', config => 'applications: { a: { command = ["/bin/false"]; intensity = 2; period = 60; on_give_up = "mode safe"; backoff = { min = 0.001; max = 0.001; }; };
+	my $node = Appctl::Test->new(mode => 'normal', config => 'applications: { a: { command = "until test -e @DIR@/go; do sleep 0.01; done; exit 1"; intensity = 2; period = 60; on_give_up = "mode safe"; backoff = { min = 0.001; max = 0.001; }; };
 		b: { command = ["/bin/false"]; intensity = 1; period = 60; on_give_up = "shutdown"; backoff = { min = 0.001; max = 0.001; }; }; };
 		roles: { work = ["a"]; last = ["b"]; }; modes: { normal = ["work"]; safe = ["last"]; };')->start;
+	spew($node->dir . '/go', '');
 	$node->wait_event({ event => 'app_failed', app => 'a', reason => 'gave_up' });
 	$node->wait_event({ event => 'new_mode', mode => 'safe', previous => 'normal' });
 	$node->wait_event({ event => 'app_failed', app => 'b', reason => 'gave_up' });

@@ -38,7 +38,7 @@ subtest 'a flood of orphans' => sub {
 	is($n, $count, 'and each was seen to be');
 	diag(sprintf '%d orphans, each a zombie for: p50 %.3f ms, p99.9 %.2f ms, longest %.1f ms', $n, map { $_ / 1000 } $p50, $p999, $max);
 	# 10 ms is the aim; others may use the processors.
-	cmp_ok($p999, '<', 200_000 * slow_factor(), 'none stays a zombie for long');
+	cmp_ok($p999, '<', 1_000_000 * slow_factor(), 'none stays a zombie for long');
 	is_as_before($node, 'the application is as it was');
 	is($node->stop, 0);
 };
@@ -91,10 +91,11 @@ subtest 'what a container\'s end tells' => sub {
 		my ($config, $how) = @_;
 		my $node = Appctl::Test->new(config => "applications: { $sleeper $config };", pid1 => 1)->start;
 		$node->wait_event({ event => 'app_running', app => 'a' });
+		spew($node->dir . '/go', '');
 		$how->($node) if $how;
 		return $node->wait_end(20) >> 8;
 	};
-	my $main = sub { "main: { command = \"sleep 0.05; $_[0]\"; essential = true; restart = \"temporary\"; applications = [\"a\"]; };" };
+	my $main = sub { "main: { command = \"until test -e \@DIR\@/go; do sleep 0.01; done; $_[0]\"; essential = true; restart = \"temporary\"; applications = [\"a\"]; };" };
 	is($ends->('', sub { $_[0]->signal('TERM') }), 0, 'asked to: 0');
 	is($ends->('', sub { is($_[0]->appctl('shutdown')->{exit}, 0) }), 0, 'by appctl shutdown: 0');
 	is($ends->($main->('exit 0')), 0, 'an essential application has done its work: 0');
