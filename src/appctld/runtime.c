@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static const struct {
 	{ "notify.sock", SOCK_DGRAM, offsetof(struct runtime, notify) },
 	{ "keeper.sock", SOCK_STREAM, offsetof(struct runtime, knock) },
 };
+enum { HOLDER_ROUNDS = 100, HOLDER_WAIT_MS = 10 };
 enum { SOCKETS = sizeof(sockets) / sizeof(*sockets), BACKLOG = 511, NOTIFY_BUFFER = 8 * 1024 * 1024 };
 
 static int *
@@ -81,32 +83,48 @@ open_directory(struct runtime *r, const char *dir, struct err *err)
 	return check_directory(r->dir, r->dir_fd, err);
 }
 
+/*
+ * What stands in the file may be from an earlier daemon; the kernel knows who holds the second lock, which
+ * follows the first at once.  0: nobody that can be named here (in another pid namespace).
+ */
+static pid_t
+holder(int fd)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int i;
+
+	for (i = 0; i < HOLDER_ROUNDS; i++) {
+		if (fcntl(fd, F_GETLK, &l) < 0 || l.l_type != F_UNLCK)
+			return l.l_type != F_UNLCK ? l.l_pid : 0;
+		l = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		poll(NULL, 0, HOLDER_WAIT_MS);
+	}
+	return 0;
+}
+
 static int
 say_who_holds(struct runtime *r, int fd, struct err *err)
 {
-	char text[32];
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-	long pid;
+	pid_t pid = holder(fd);
 
-	text[n > 0 ? n : 0] = '\0';
-	pid = strtol(text, NULL, 10);
 	if (pid <= 0)
 		return err_set(err, 0, "another appctld is already running in %s", r->dir);
 	return err_set(err, 0, "already running as pid %ld in %s: stop that one, or use another runtime directory (-r)",
-		       pid, r->dir);
+		       (long)pid, r->dir);
 }
 
 /* The file stays when appctld ends: removing it would let two daemons lock two files of one name. */
 static int
 lock(struct runtime *r, struct err *err)
 {
+	struct flock whose = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	autoclose int fd = openat(r->dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 
 	if (fd < 0)
 		return err_set(err, errno, "%s/%s", r->dir, LOCK_NAME);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? say_who_holds(r, fd, err) : err_set(err, errno, "lock %s/%s", r->dir, LOCK_NAME);
-	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0)
+	if (fcntl(fd, F_SETLK, &whose) < 0 || ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0)
 		return err_set(err, errno, "write %s/%s", r->dir, LOCK_NAME);
 	r->lock_fd = take_fd(&fd);
 	return 0;

@@ -212,6 +212,8 @@ take_over(struct keeper *k, int argc, char **argv)
 		go_back(fd, back, argc, argv);
 		return -1;
 	}
+	if (back < 0)
+		k->reexec.replaced--;	/* the one between was none */
 	reexec_keep_descriptors(k, false);
 	close_handed(&h);
 	close(fd);

@@ -8,39 +8,11 @@ use warnings;
 use Test::More;
 use Time::HiRes qw(sleep time);
 use Appctl::Test;
-use File::Copy ();
-use IO::Socket::UNIX;
 use JSON::PP;
 
 my $rounds = $ENV{REEXEC_ROUNDS} // 20;
 my $applications = $ENV{REEXEC_APPLICATIONS} // 20;
 my $subscribers = $ENV{REEXEC_SUBSCRIBERS} // 5;
-
-# The programs in a directory of their own, so that they can be replaced; $version: of as many characters as the real one.
-sub install {
-	my ($dir, $version) = @_;
-	mkdir $dir;
-	for my $name (qw(appctld appctl-engine appctl-probe appctl-lookup)) {
-		my $text = slurp(program($name));
-		my ($real) = slurp(top_builddir() . '/config.h') =~ /^#define PACKAGE_VERSION "(.*)"/m;
-		$text =~ s/\b\Q$real\E(?=[\0\n"])/$version/g if defined $version && $name ne 'appctl-probe';
-		put($dir, $name, $text);
-	}
-	return $dir;
-}
-
-# As a package manager does: a new file takes the old one's name.
-sub put {
-	my ($dir, $name, $text, $mode) = @_;
-	spew("$dir/$name.new", $text);
-	chmod $mode // 0755, "$dir/$name.new";
-	rename "$dir/$name.new", "$dir/$name" or die "$dir/$name: $!";
-}
-
-sub node_of {
-	my ($dir, %o) = @_;
-	return Appctl::Test->new(program => "$dir/appctld", env => { APPCTL_LIBEXECDIR => undef, %{ $o{env} // {} } }, %o{ grep { $_ ne 'env' } keys %o });
-}
 
 sub pids {
 	my ($node) = @_;
@@ -78,25 +50,19 @@ sub reexec_and_ask {
 	return ($longest, $status, slurp($file));
 }
 
-# The test's own subscription goes on behind the last event it has.
+# The test's own subscription, from the first event again.
 sub follow_on {
 	my ($node) = @_;
-	my $last = $node->{events}[-1]{seq} // 0;
-	my @kept = @{ $node->{events} };
 	delete $node->{socket};
-	$node->{buffer} = '';
+	@$node{qw(events cursor buffer)} = ([], 0, '');
 	$node->subscribe;
-	$node->{events} = [];
-	$node->read_events(1) until grep { $_->{event} eq 'hello' } @{ $node->{events} };
-	$node->events_so_far;
-	$node->{cursor} = 0;
+	$node->wait_event({ event => 'hello' });
 }
 
 subtest "$rounds times under load" => sub {
 	my $dir = Appctl::Test::scratch_directory();
-	my $program = install("$dir/bin");
 	my $stable = join "\n", map { "a$_: { command = [\"/bin/sleep\", \"1000\"]; };" } 1 .. $applications;
-	my $node = node_of($program, config => <<"END");
+	my $node = Appctl::Test->new(config => <<"END");
 applications:
 {
 $stable
@@ -114,7 +80,7 @@ END
 	my @subscribers = map { spawn_program(program('appctl'), '-r', $node->runtime_dir, '--json', 'events', '--since', 0,
 		{ out => $_, err => "$dir/err" }) } @files;
 	my $keeper = $node->pid;
-	my $descriptors = open_descriptors($keeper);
+	my ($descriptors) = sort { $a <=> $b } map { sleep 0.005; open_descriptors($keeper) } 1 .. 20;
 	my (@pauses, @failed);
 	for my $round (1 .. $rounds) {
 		my ($pause, $status, $said) = reexec_and_ask($node, "$dir/said");
@@ -125,8 +91,8 @@ END
 	is($node->appctl_json('status')->{replaced}, $rounds, 'and counts');
 	is($node->appctl_json('status')->{pid}, $keeper, 'in the same process');
 	is_deeply(pids($node), $before, 'applications go on under their pids');
-	my $now = open_descriptors($keeper);
-	is($now, $descriptors, 'no descriptor is left open');
+	# One more may be open for the moment that a start takes.
+	ok(until_true('as few descriptors as before', sub { open_descriptors($keeper) <= $descriptors }), 'no descriptor is left open');
 	my $what = slurp($node->dir . '/what');
 	spew($node->dir . '/what', '');
 	$node->appctl('restart', 'what');

@@ -567,7 +567,7 @@ Needed from the environment, set by C<make check>: C<top_srcdir>, C<top_builddir
 =item new(config => TEXT, dropins => { NAME => TEXT }, mode, node, args => [...], env => {...}, uid, pid1, before => [...])
 
 Writes F<appctld.conf> and F<conf.d/NAME>; C<@DIR@> in a text becomes the scratch directory.  C<uid>: runs as that
-user (needs root).  C<pid1>: appctld is PID 1 of a namespace.  C<before>: a command that becomes or starts appctld.
+user (needs root).  C<pid1>: appctld is PID 1 of a namespace.  C<program>: another appctld than the one built.  C<before>: a command that becomes or starts appctld.
 C<may_leave_processes>: do not check for them.
 
 =item config(TEXT), dropin(NAME, TEXT)

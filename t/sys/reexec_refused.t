@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: MIT
+# appctl reexec with new programs of every kind: what is not good is noticed, and the old one goes on.
+use strict;
+use warnings;
+use Test::More;
+use Time::HiRes qw(sleep);
+use Appctl::Test;
+use IO::Socket::UNIX;
+
+my ($real_version) = slurp(top_builddir() . '/config.h') =~ /^#define PACKAGE_VERSION "(.*)"/m;
+my $new_version = '9' x length $real_version;
+my $sleeps = 'applications: { db: { command = ["/bin/sleep", "1000"]; }; web: { command = ["/bin/sleep", "1000"]; applications = ["db"]; }; };';
+
+# As a package manager does: a new file takes the old one's name.
+sub put {
+	my ($dir, $name, $text, $mode) = @_;
+	spew("$dir/$name.new", $text);
+	chmod $mode // 0755, "$dir/$name.new";
+	rename "$dir/$name.new", "$dir/$name" or die "$dir/$name: $!";
+}
+
+# The real one's bytes, with another version of the same length.
+sub bytes_of {
+	my ($name, $version) = @_;
+	my $text = slurp(program($name));
+	$text =~ s/(?<![.\d])\Q$real_version\E(?=[\0\n"])/$version/g if defined $version;
+	return $text;
+}
+
+sub install {
+	my ($dir, $version) = @_;
+	put($dir, $_, bytes_of($_, $version)) for qw(appctld appctl-engine);
+	put($dir, $_, bytes_of($_)) for qw(appctl-probe appctl-lookup);
+}
+
+# A node that runs from a directory of its own.
+sub start {
+	my (%o) = @_;
+	my $dir = delete $o{bin} // Appctl::Test::scratch_directory();
+	install($dir);
+	my $node = Appctl::Test->new(config => $sleeps, program => "$dir/appctld", %o, env => { APPCTL_LIBEXECDIR => undef, %{ $o{env} // {} } });
+	$node->start;
+	$node->wait_event({ event => 'mode_stable' });
+	return ($node, $dir);
+}
+
+sub pids { return { map { $_->{name} => $_->{pid} } @{ $_[0]->appctl_json('status')->{applications} } } }
+
+# The test's own subscription, from the first event again.
+sub follow_again {
+	my ($node) = @_;
+	delete $node->{socket};
+	@$node{qw(events cursor buffer)} = ([], 0, '');
+	$node->subscribe;
+	$node->wait_event({ event => 'hello' });
+}
+
+sub until_true {
+	my ($what, $code) = @_;
+	for (1 .. 1000 * slow_factor()) {
+		return 1 if $code->();
+		sleep 0.01;
+	}
+	die "not in time: $what\n";
+}
+
+subtest 'a new program that is not good changes nothing' => sub {
+	my ($node, $dir) = start();
+	my $before = pids($node);
+	my $engine = $node->engine_pid;
+	my $nothing_else = "#!/bin/sh\n";
+	my @bad = (
+		['is missing', sub { unlink "$dir/appctld" }, qr{\Q$dir\E/appctld: No such file or directory}],
+		['cannot be executed', sub { put($dir, 'appctld', bytes_of('appctld'), 0644) }, qr{cannot execute \Q$dir\E/appctld: Permission denied}],
+		['is cut short', sub { put($dir, 'appctld', substr bytes_of('appctld'), 0, 100) }, qr{\Q$dir\E/appctld}],
+		['is empty', sub { put($dir, 'appctld', '') }, qr{cannot execute \Q$dir\E/appctld: Exec format error|does not say}],
+		['crashes at once', sub { put($dir, 'appctld', $nothing_else . 'kill -SEGV $$') }, qr/was ended by signal 11 \(Segmentation fault\) in its trial run/],
+		['fails', sub { put($dir, 'appctld', $nothing_else . 'echo one; echo two >&2; exit 3') }, qr/ended with status 3 in its trial run: two$/m],
+		['is another program', sub { put($dir, 'appctld', slurp('/bin/true')) }, qr/does not say in its trial run that it can take over: is it appctld\?/],
+		['does not know of reexec', sub { put($dir, 'appctld', bytes_of('appctld') =~ s/--trial\0/--tryal\0/gr) }, qr/ended with status 2 in its trial run: .*--trial.*no such option/],
+		['hangs', sub { put($dir, 'appctld', $nothing_else . "sleep 1000\nexit 0") }, qr/did not end its trial run within \d+ s/],
+		['has no engine', sub { install($dir); unlink "$dir/appctl-engine" }, qr/ended with status 1 in its trial run: .*appctl-engine/],
+		['has an engine that refuses the state', sub { install($dir); put($dir, 'appctl-engine', $nothing_else . 'echo "the state is of another version" >&2; exit 1') },
+			qr/ended with status 1 in its trial run: the state is of another version/],
+	);
+	for my $bad (@bad) {
+		my ($what, $make, $message) = @$bad;
+		$make->();
+		my $r = $node->appctl('reexec');
+		is($r->{exit}, 1, "it $what: the command fails");
+		like($r->{err}, $message, 'and says so');
+		is($node->engine_pid, $engine, 'the same engine is at work');
+	}
+	is_deeply(pids($node), $before, 'no application has noticed');
+	is(scalar(grep { $_ != $engine && !{ reverse %$before }->{$_} } Appctl::Test::descendants($node->pid)), 0, 'no trial is left');
+	is($node->appctl_json('status')->{replaced}, 0);
+
+	install($dir, $new_version);
+	my $r = $node->appctl('reexec');
+	is($r->{exit}, 0, 'a good one takes over') or diag($r->{err});
+	is($r->{out}, "appctld $real_version was replaced by $new_version\n", 'and is the new one');
+	is_deeply(pids($node), $before, 'under the same applications');
+	is(readlink('/proc/' . $node->pid . '/exe'), "$dir/appctld", 'the file that lies there now');
+	follow_again($node);
+	is($node->stop, 0);
+};
+
+subtest 'a binary that is replaced in place does not touch what runs' => sub {
+	my ($node, $dir) = start();
+	my $before = pids($node);
+	install($dir, $new_version);
+	like(readlink('/proc/' . $node->pid . '/exe'), qr/ \(deleted\)$/);
+	is($node->appctl_json('status')->{version}, $real_version, 'the old one answers');
+	is($node->appctl('restart', 'web')->{exit}, 0, 'and works');
+	isnt(pids($node)->{web}, $before->{web});
+	my $now = pids($node);
+	is($node->appctl('reexec')->{exit}, 0);
+	is($node->appctl_json('status')->{version}, $new_version, 'until it is replaced');
+	is_deeply(pids($node), $now);
+	follow_again($node);
+	is($node->stop, 0);
+};
+
+subtest 'a symbolic link is followed anew' => sub {
+	my $dir = Appctl::Test::scratch_directory();
+	mkdir "$dir/$_" for qw(old new);
+	install("$dir/new", $new_version);
+	symlink 'old', "$dir/now";
+	my ($node) = start(bin => "$dir/now");
+	unlink "$dir/now";
+	symlink 'new', "$dir/now";
+	my $r = $node->appctl('reexec');
+	is($r->{out}, "appctld $real_version was replaced by $new_version\n");
+	is(readlink('/proc/' . $node->pid . '/exe'), "$dir/new/appctld");
+	follow_again($node);
+	is($node->stop, 0);
+};
+
+# A wrapper that passes the trial, and then brings in a program that takes no other's handover for one.
+subtest 'a new program that does not come up after all gives way to the old one' => sub {
+	my ($node, $dir) = start();
+	my $before = pids($node);
+	my $odd = bytes_of('appctld', $new_version);
+	# HANDOVER_MAGIC, as a little-endian machine has it in memory.
+	plan(skip_all => 'the compiler has hidden the number') unless $odd =~ s/ndropctl/n0rdpctl/g;
+	put($dir, 'good', bytes_of('appctld'));
+	put($dir, 'odd', $odd);
+	put($dir, 'appctld', "#!/bin/sh\ncase \$1 in --trial) exec $dir/good --trial ;; esac\nexec $dir/odd \"\$@\"\n");
+	my $r = $node->appctl('reexec');
+	like($node->log_text, qr/appctld $new_version cannot take over: what was handed over is damaged/);
+	is($r->{exit}, 1, 'the command fails');
+	like($r->{err}, qr/could not be replaced and goes on as \Q$real_version\E: its log says why/);
+	is($node->appctl_json('status')->{replaced}, 0);
+	is_deeply(pids($node), $before, 'and no application has noticed');
+	follow_again($node);
+	is($node->stop, 0);
+};
+
+subtest 'a shutdown is stronger' => sub {
+	my ($node, $dir) = start();
+	put($dir, 'appctld', "#!/bin/sh\nexec sleep 1000\n");
+	my $out = "$dir/said";
+	spew($out, '');
+	my $command = spawn_program(program('appctl'), '-r', $node->runtime_dir, 'reexec', { out => $out, err => $out });
+	until_true('the trial', sub { grep { slurp("/proc/$_/cmdline") =~ /^sleep\0001000\0$/ && slurp("/proc/$_/stat") =~ /^\d+ \(sleep\)/ } Appctl::Test::descendants($node->pid) });
+	$node->signal('TERM');
+	is($node->wait_end, 0, 'in the middle of a trial');
+	my $status = Appctl::Test::wait_child($command, 10);
+	isnt($status, 0, 'the command fails');
+
+	($node, $dir) = start(config => 'applications: { deaf: { command = "trap \'\' TERM; touch @DIR@/up; while :; do sleep 0.02; done"; shutdown = 3.0; }; };');
+	until_true('its trap', sub { -e $node->dir . '/up' });
+	$node->signal('TERM');
+	$node->wait_event({ event => 'app_stopping' });
+	my $r = $node->appctl('reexec');
+	is($r->{exit}, 1);
+	like($r->{err}, qr/shutting down/, 'and during one there is no reexec');
+	is($node->wait_end, 0);
+};
+
+subtest 'what began before goes on after' => sub {
+	my $dir = Appctl::Test::scratch_directory();
+	my $node = Appctl::Test->new(config => <<'END');
+applications:
+{
+	slow:  { command = "while [ ! -e @DIR@/up ]; do sleep 0.02; done; echo >&3; exec sleep 1000"; ready = { type = "fd"; timeout = 60.0; }; };
+	after: { command = ["/bin/sleep", "1000"]; applications = ["slow"]; };
+	forks: { command = "setsid sleep 1000 </dev/null & echo $! >@DIR@/pid"; type = "forking"; pidfile = "@DIR@/pid"; };
+};
+END
+	$node->start;
+	my $forks = $node->wait_event({ event => 'app_running', app => 'forks' });
+	is($node->appctl('reexec')->{exit}, 0) for 1, 2;
+	follow_again($node);
+	spew($node->dir . '/up', '');
+	$node->wait_event({ event => 'app_running', app => 'slow' });
+	$node->wait_event({ event => 'app_running', app => 'after' });
+	pass('readiness by descriptor');
+	kill KILL => $forks->{pid};
+	$node->wait_event({ event => 'app_exited', app => 'forks', pid => $forks->{pid} });
+	pass('the end of what was adopted');
+	is($node->stop, 0);
+};
+
+subtest 'a state of another version is refused, and then made anew from what is there' => sub {
+	for my $other (0, 2) {
+		my ($node, $dir) = start();
+		my $before = pids($node);
+		my ($state) = grep { (readlink // '') =~ /memfd:appctl-state/ } glob '/proc/' . $node->engine_pid . '/fd/*';
+		open my $fh, '+<', $state or die "$state: $!";
+		seek $fh, 8, 0;
+		print $fh pack 'L', $other;
+		close $fh;
+		my $r = $node->appctl('reexec');
+		is($r->{exit}, 1, "version $other");
+		like($r->{err}, qr/the engine refuses: the state is damaged or of another version/);
+		my $engine = $node->engine_pid;
+		kill KILL => $engine;
+		until_true('another engine', sub { my $e = $node->engine_pid; defined $e && $e != $engine });
+		is_deeply(pids($node), $before, 'the same applications');
+		is($node->appctl('reexec')->{exit}, 0, 'and reexec is possible again');
+		is_deeply(pids($node), $before);
+		follow_again($node);
+		is($node->stop, 0);
+	}
+};
+
+subtest 'without an engine that stays up, by a signal' => sub {
+	my ($node, $dir) = start();
+	my $before = pids($node);
+	put($dir, 'appctl-engine', "#!/bin/sh\nexit 1\n");
+	kill KILL => $node->engine_pid;
+	until_true('no engine', sub { $node->log_text =~ /cannot stay up/ });
+	install($dir, $new_version);
+	kill 34 + 25 => $node->pid;		# SIGRTMIN, as the C library counts
+	until_true('the new one', sub { $node->log_text =~ /appctld $new_version has replaced/ });
+	is_deeply(pids($node), $before);
+	follow_again($node);
+	is($node->stop, 0);
+};
+
+subtest 'as PID 1' => sub {
+	plan(skip_all => 'needs a pid namespace of its own') if system('unshare --pid --fork --kill-child --mount-proc -- true >/dev/null 2>&1') != 0;
+	my $node = Appctl::Test->new(config => $sleeps, pid1 => 1);
+	$node->start;
+	$node->wait_event({ event => 'mode_stable' });
+	my ($before, $pid) = (pids($node), $node->pid);
+	for (1 .. 3) {
+		my $r = $node->appctl('reexec');
+		is($r->{exit}, 0) or diag($r->{err});
+	}
+	is($node->appctl_json('status')->{pid}, 1, 'it is still that');
+	is_deeply(pids($node), $before, 'and its applications are its own');
+	follow_again($node);
+	is($node->stop, 0);
+};
+
+subtest 'a service manager above' => sub {
+	my $dir = Appctl::Test::scratch_directory();
+	my $manager = IO::Socket::UNIX->new(Type => SOCK_DGRAM(), Local => "$dir/notify") or die "notify socket: $!";
+	my ($node) = start(env => { NOTIFY_SOCKET => "$dir/notify", WATCHDOG_USEC => 400000 });
+	my @heard;
+	my $hear = sub {
+		my ($what) = @_;
+		local $SIG{ALRM} = sub { die "the manager has not heard $what but @heard\n" };
+		alarm 20 * slow_factor();
+		do { $manager->recv(my $text, 4096); push @heard, $text } until $heard[-1] =~ $what;
+		alarm 120 * slow_factor();
+	};
+	$hear->(qr/^READY=1/);
+	is($node->appctl('reexec')->{exit}, 0);
+	@heard = ();
+	$hear->(qr/^WATCHDOG=1/) for 1, 2;
+	pass('hears from the new one that it lives');
+	is(scalar(grep { /READY|STOPPING/ } @heard), 0, 'and nothing of a new beginning');
+	follow_again($node);
+	$node->signal('TERM');
+	$hear->(qr/^STOPPING=1/);
+	is($node->wait_end, 0);
+};
+
+done_testing;
