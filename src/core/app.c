@@ -122,7 +122,8 @@ static bool
 machine_was_short(const struct app *a)
 {
 	return a->exit_reason == REASON_SPAWN_FAILED &&
-	       (a->fail_errno == EAGAIN || a->fail_errno == ENOMEM || a->fail_errno == EMFILE || a->fail_errno == ENFILE);
+	       (a->fail_errno == EAGAIN || a->fail_errno == ENOMEM || a->fail_errno == EMFILE || a->fail_errno == ENFILE ||
+		a->fail_errno == ENOSPC);
 }
 
 static struct settlement
@@ -153,7 +154,7 @@ app_settle(struct app *a, int64_t now_ms, uint32_t random)
 		return (struct settlement){ SETTLE_STOPPED, a->reason, 0 };
 	if (good && (a->def->type == APP_ONESHOT || a->def->restart != RESTART_PERMANENT))
 		return (struct settlement){ SETTLE_COMPLETED, REASON_NORMAL, 0 };
-	if (a->def->restart == RESTART_TEMPORARY)
+	if (a->def->restart == RESTART_TEMPORARY && !machine_was_short(a))
 		return (struct settlement){ SETTLE_FAILED, REASON_ENDED, 0 };
 	return restart_or_give_up(a, now_ms, random);
 }

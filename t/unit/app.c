@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <signal.h>
 
 #include "core/app.h"
@@ -83,6 +84,21 @@ restart_types_decide_as_of_a_supervisors_child(void **state)
 }
 
 static void
+a_start_for_which_the_machine_had_nothing_left_is_tried_again(void **state)
+{
+	const struct app_def def = { .restart = RESTART_TEMPORARY, .intensity = 0, .ready = &no_ready, .backoff = &at_once };
+	struct app a = { .def = &def, .wanted = true, .exit_reason = REASON_SPAWN_FAILED };
+
+	(void)state;
+	a.fail_errno = ENOENT;
+	assert_int_equal(app_settle(&a, 1000, 0).to, SETTLE_FAILED);
+	a.fail_errno = EAGAIN;
+	assert_int_equal(app_settle(&a, 1000, 0).to, SETTLE_RESTART);
+	a.fail_errno = ENOSPC;
+	assert_int_equal(app_settle(&a, 1000, 0).to, SETTLE_RESTART);
+}
+
+static void
 one_that_was_told_to_end_has_not_failed(void **state)
 {
 	(void)state;
@@ -137,6 +153,7 @@ main(void)
 		cmocka_unit_test(every_state_answers_every_input),
 		cmocka_unit_test(a_process_is_ordered_and_ended_only_where_there_is_none_and_one),
 		cmocka_unit_test(restart_types_decide_as_of_a_supervisors_child),
+		cmocka_unit_test(a_start_for_which_the_machine_had_nothing_left_is_tried_again),
 		cmocka_unit_test(one_that_was_told_to_end_has_not_failed),
 		cmocka_unit_test(more_restarts_than_intensity_is_giving_up),
 		cmocka_unit_test(want_of_memory_does_not_count_against_intensity),
