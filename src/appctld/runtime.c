@@ -157,7 +157,10 @@ bind_socket(const struct runtime *r, size_t i, struct err *err)
 	umask(before);
 	if (failed || (sockets[i].type == SOCK_STREAM && listen(fd, BACKLOG) < 0))
 		return err_set(err, errno, "listen on %s", sa.sun_path);
-	return move_up(take_fd(&fd));
+	fd = move_up(take_fd(&fd));
+	if (fd < 0)
+		return err_set(err, errno, "listen on %s", sa.sun_path);
+	return take_fd(&fd);
 }
 
 int
