@@ -22,8 +22,10 @@ want_room(struct keeper *k, bool wanted)
 
 	if (k->engine.blocked == wanted)
 		return;
-	k->engine.blocked = wanted;
-	epoll_ctl(k->epoll_fd, EPOLL_CTL_MOD, k->engine.link, &ev);
+	if (epoll_ctl(k->epoll_fd, EPOLL_CTL_MOD, k->engine.link, &ev) == 0)
+		k->engine.blocked = wanted;
+	else
+		arm(k, DUE_TELL, MEMORY_RETRY_MS);
 }
 
 /* Sends what stands in k->out.  false: not now, or not to this engine at all. */
