@@ -3,9 +3,11 @@
 
 #include "appctld/keeper.h"
 
+#include "base/cleanup.h"
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,15 +94,18 @@ on_ready_seen(struct keeper *k)
 static void
 on_state(struct keeper *k)
 {
-	int fd = k->in.fds_lost ? -1 : move_up(link_in_take_fd(&k->in, 0));
+	autoclose int fd = k->in.fds_lost ? -1 : link_in_take_fd(&k->in, 0);
+	int replaced = -1;
 
-	if (fd < 0) {
-		engine_kill(k, "no descriptor is free to keep its state");
+	/* In the place of the old one, so that no free number is needed. */
+	do {
+		if (fd >= 0)
+			replaced = dup3(fd, k->state_fd, O_CLOEXEC);
+	} while (fd >= 0 && replaced < 0 && (errno == EINTR || errno == EBUSY));
+	if (replaced < 0) {
+		engine_kill(k, "its state cannot be kept");
 		engine_close_link(k);		/* what it ordered after that is not covered by any state */
-		return;
 	}
-	close(k->state_fd);
-	k->state_fd = fd;
 }
 
 static void
