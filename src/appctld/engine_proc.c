@@ -269,6 +269,9 @@ never_began(struct keeper *k, int status)
 {
 	if (k->engine.ever_ready || !WIFEXITED(status))
 		return false;
+	/* What it was short of may be there in a moment. */
+	if (WEXITSTATUS(status) == STATUS_FAILED && k->engine.quick_deaths < CANNOT_STAY_UP && !k->shutdown_asked)
+		return false;
 	if (WEXITSTATUS(status) == STATUS_BAD_CONFIG)
 		log_write(LOG_KEEPER, LOG_LEVEL_ERROR, "the configuration cannot be used (see above): nothing was started");
 	else if (WEXITSTATUS(status) == STATUS_FAILED)

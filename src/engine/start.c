@@ -268,23 +268,23 @@ adopt_table(struct daemon *d)
 	resume(d);
 }
 
-/* While it never worked, the configuration is to blame and the keeper ends too. */
+/* While no engine ever worked, the keeper ends too. */
 static _Noreturn void
-exit_at_start(const struct daemon *d)
+exit_at_start(void)
 {
 	fflush(stderr);
-	exit(d->hello.engine_starts > 1 ? EXIT_FAILURE : EXIT_CONFIG);
+	exit(EXIT_CONFIG);
 }
 
 static _Noreturn void
-refuse(const struct daemon *d, struct problems *ps)
+refuse(struct problems *ps)
 {
 	struct buf text = { 0 };
 
 	problems_sort(ps);
 	problems_print(ps, &text);
 	fputs(buf_cstr(&text), stderr);
-	exit_at_start(d);
+	exit_at_start();
 }
 
 static void
@@ -293,7 +293,7 @@ start_with(struct daemon *d, struct model *take_m, const struct fragment *files,
 	struct err err;
 
 	if (take_m == NULL)
-		refuse(d, ps);
+		refuse(ps);
 	state_begin(d->state);
 	state_put_files(d->state, files, n);
 	new_engine(d, take_m);
@@ -301,7 +301,7 @@ start_with(struct daemon *d, struct model *take_m, const struct fragment *files,
 		adopt_table(d);
 	} else if (engine_boot(d->engine, d->shell->start_mode, &err) < 0) {
 		fprintf(stderr, "appctld: %s\n", err.msg);
-		exit_at_start(d);
+		exit_at_start();
 	}
 	begin_work(d);
 }
