@@ -190,9 +190,8 @@ turn_away(struct publisher *p)
 {
 	int fd;
 
-	if (p->reserve_fd < 0)
-		return;
-	close(p->reserve_fd);
+	if (p->reserve_fd >= 0)
+		close(p->reserve_fd);
 	fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
 		close(fd);
