@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { RETURN_MS = 500, STATE_RETRY_MS = 1000 };
+
 static bool exit_was_ordered;	/* the keeper was told to end: that it does is no fault */
 
 void
@@ -121,13 +123,30 @@ answer(struct daemon *d, const struct effect *fx)
 	control_answer(d->control, fx->token, fx->outcome);
 }
 
-/* Whoever follows the events is to see the last one: the keeper ends this process next. */
+void
+daemon_leave(void *arg)
+{
+	struct daemon *d = arg;
+
+	publisher_flush(d->publisher);
+	exit_was_ordered = true;
+	keeper_say_number(d->link, LINK_EXIT, 0, d->shell->exit_code);
+}
+
+/*
+ * Whoever follows the events is to see the last one: the keeper ends this process next.  Those whose engine has just
+ * died are on their way here.
+ */
 static void
 order_exit(struct daemon *d, int code)
 {
-	publisher_flush(d->publisher);
-	exit_was_ordered = true;
-	keeper_say_number(d->link, LINK_EXIT, 0, code);
+	struct shell *sh = d->shell;
+
+	sh->exit_code = code;
+	if (d->hello.engine_starts > 1 && clock_mono_ms() - sh->began_ms < RETURN_MS)
+		timer_at(sh->leave, sh->began_ms + RETURN_MS);
+	else
+		daemon_leave(d);
 }
 
 static void
@@ -247,6 +266,7 @@ daemon_settle(struct daemon *d)
 	publisher_flush(d->publisher);
 	tell_manager(d);
 	state_compact(d);
+	timer_at(sh->rewrite, state_lags(d->state) ? clock_mono_ms() + STATE_RETRY_MS : 0);
 	timer_at(sh->deadline, engine_deadline(d->engine));
 }
 

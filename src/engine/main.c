@@ -141,6 +141,12 @@ deadline_passed(void *arg)
 	daemon_settle(d);
 }
 
+static void
+settle_again(void *arg)
+{
+	daemon_settle(arg);
+}
+
 /* -1: no memory. */
 static int
 make_parts(struct daemon *d)
@@ -150,7 +156,10 @@ make_parts(struct daemon *d)
 	d->loop = loop_new();
 	if (d->loop == NULL)
 		return -1;
+	sh->began_ms = clock_mono_ms();
 	sh->deadline = timer_new(d->loop, deadline_passed, d);
+	sh->rewrite = timer_new(d->loop, settle_again, d);
+	sh->leave = timer_new(d->loop, daemon_leave, d);
 	sh->ready = ready_new();
 	sh->trees = trees_new(d);
 	sh->children = children_new();
@@ -159,7 +168,7 @@ make_parts(struct daemon *d)
 	d->names = names_new(d);
 	d->publisher = publisher_new(d, ENGINE_FD_EVENTS);
 	d->link = keeper_link_new(d, ENGINE_FD_LINK);
-	return sh->deadline && sh->ready && sh->trees && sh->children && sh->loader && sh->notify && d->names &&
+	return sh->deadline && sh->rewrite && sh->leave && sh->ready && sh->trees && sh->children && sh->loader && sh->notify && d->names &&
 		d->publisher && d->link ? 0 : -1;
 }
 

@@ -25,6 +25,10 @@ struct spawn_failure {			/* told to the engine when the effects at hand are done
 struct shell {
 	const char *start_mode;		/* -m; NULL: the configuration's default */
 	struct timer *deadline;
+	struct timer *rewrite;		/* the state lags: try again */
+	struct timer *leave;		/* the order to end waits for those who come back */
+	int exit_code;
+	int64_t began_ms;		/* when this process began */
 	bool settling;
 	unsigned batch;			/* in the middle of several messages: subscribers can wait for the last */
 	struct buf told;		/* struct child_told[] */
@@ -48,6 +52,7 @@ _Noreturn void daemon_give_up(const char *why) __attribute__((cold));
 void daemon_spawn_failed(struct daemon *d, uint64_t inc, const char *step, int error);
 void daemon_exited(struct daemon *d, uint64_t inc, pid_t pid, struct exit_facts facts);
 void daemon_batch(struct daemon *d, bool begin);
+void daemon_leave(void *d);				/* all has stopped: the keeper is told to end */
 
 /* start.c: the engine comes to be: from the state, from the keeper's table, or anew.  Ends the process where it cannot. */
 void daemon_start(struct daemon *d);
@@ -94,6 +99,8 @@ int state_files(const struct state_view *v, struct fragment **out, size_t *n);
 void state_put_files(struct state_file *s, const struct fragment *v, size_t n);
 /* All that was appended counts from now on. */
 void state_commit(struct state_file *s);
+/* Something of that could not be written yet: the next commit tries again. */
+bool state_lags(const struct state_file *s);
 /* Rewrites it without what is out of date, when that is most of it. */
 void state_compact(struct daemon *d);
 

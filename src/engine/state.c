@@ -19,7 +19,7 @@
  * cannot be had is an error here and not a SIGBUS, and what nobody reads costs this process no
  * memory.  Only the first page is mapped, for the store that makes a step count.
  */
-enum { CHUNK = 64 * 1024, GARBAGE_MIN = 1024 * 1024 };
+enum { CHUNK = 64 * 1024, GARBAGE_MIN = 1024 * 1024, PENDING_MAX = 16 * 1024 * 1024 };
 
 struct state_file {
 	int fd;				/* -1: there is none, the next compaction makes one */
@@ -29,7 +29,9 @@ struct state_file {
 	struct buf pending;		/* appended, not written */
 	size_t committed;
 	size_t compact_at;		/* the size that calls for it */
-	bool failed;			/* the file lacks something: it has to be made anew */
+	bool failed;			/* the file lacks something: what is pending, as long as that is kept */
+	bool unbegun;			/* not even its header could be written */
+	bool gap;			/* something pending was let go: the file has to be made anew */
 };
 
 static uint32_t
@@ -180,23 +182,33 @@ write_header(const struct state_file *s, int fd, size_t committed)
 	return write_at(fd, (const char *)&h, sizeof(h), 0);
 }
 
+/* The file is empty but for its header, and that is mapped. */
+static int
+begin(struct state_file *s)
+{
+	if (s->unbegun && (ftruncate(s->fd, 0) < 0 || write_header(s, s->fd, s->committed) < 0))
+		return -1;
+	s->unbegun = false;
+	if (s->header == NULL)
+		s->header = map_header(s->fd);
+	return s->header == NULL ? -1 : 0;
+}
+
 void
 state_begin(struct state_file *s)
 {
 	unmap_header(s);
 	s->committed = sizeof(struct state_header);
-	if (ftruncate(s->fd, 0) < 0 || write_header(s, s->fd, s->committed) < 0)
+	s->unbegun = true;
+	if (begin(s) < 0)
 		file_failed(s, "cannot begin");
-	else if ((s->header = map_header(s->fd)) == NULL)
-		file_failed(s, "cannot map");
 }
 
 void
 state_go_on(struct state_file *s, const struct state_view *v)
 {
 	s->committed = v->committed;
-	s->header = map_header(s->fd);
-	if (s->header == NULL)
+	if (begin(s) < 0)
 		file_failed(s, "cannot map");
 }
 
@@ -228,25 +240,57 @@ state_put_transient(struct state_file *s, const char *name, const char *definiti
 	state_append(s, STATE_TRANSIENT, name, strlen(name) + 1, definition_json, strlen(definition_json) + 1);
 }
 
+/* Into the file; a kill on either side of the last store leaves a whole step. */
+static int
+write_pending(struct state_file *s)
+{
+	if (begin(s) < 0 || write_at(s->fd, s->pending.data, s->pending.len, s->committed) < 0)
+		return -1;
+	s->committed += s->pending.len;
+	atomic_store_explicit((_Atomic uint64_t *)&s->header->committed, s->committed, memory_order_release);
+	return 0;
+}
+
+static void
+is_whole(struct state_file *s)
+{
+	if (s->failed)
+		log_write(LOG_STATE, LOG_LEVEL_WARNING, "the state file is whole again");
+	s->failed = s->gap = false;
+}
+
+/* What cannot be written now is kept for the next time, within limits. */
+static void
+keep_pending(struct state_file *s)
+{
+	file_failed(s, "cannot write");
+	if (s->pending.len <= PENDING_MAX)
+		return;
+	s->gap = true;
+	buf_free(&s->pending);
+}
+
 void
 state_commit(struct state_file *s)
 {
-	if (s->pending.failed) {
-		errno = ENOMEM;
-		file_failed(s, "cannot write");
-	} else if (!s->failed && s->pending.len > 0) {
-		if (write_at(s->fd, s->pending.data, s->pending.len, s->committed) < 0) {
-			file_failed(s, "cannot write");
-		} else {
-			s->committed += s->pending.len;
-			/* The kernel has the records by now; a kill on either side of this store leaves a whole step. */
-			atomic_store_explicit((_Atomic uint64_t *)&s->header->committed, s->committed,
-					      memory_order_release);
-		}
+	if (s->pending.failed)
+		daemon_give_up("no memory to note what was decided");
+	if (s->pending.len == 0 || s->gap)
+		return;
+	if (write_pending(s) < 0) {
+		keep_pending(s);
+		return;
 	}
+	is_whole(s);
 	if (s->pending.cap > CHUNK)
 		buf_free(&s->pending);
 	buf_clear(&s->pending);
+}
+
+bool
+state_lags(const struct state_file *s)
+{
+	return s->failed;
 }
 
 /* Where the last complete set of configuration files begins. */
@@ -382,9 +426,8 @@ switch_to(struct state_file *s, int fd, struct state_header *header, size_t len)
 	s->header = header;
 	s->committed = len;
 	s->compact_at = 2 * len + GARBAGE_MIN;
-	if (s->failed)
-		log_write(LOG_STATE, LOG_LEVEL_WARNING, "the state file is whole again");
-	s->failed = false;
+	buf_free(&s->pending);
+	is_whole(s);
 }
 
 /* Makes the new file; -1: it could not be made, or the keeper does not take it now. */
@@ -422,7 +465,7 @@ state_compact(struct daemon *d)
 	struct state_file *s = d->state;
 	struct state_view old;
 
-	if (!s->failed && s->committed < s->compact_at)
+	if (s->failed ? !s->gap : s->committed < s->compact_at)
 		return;
 	if (state_look(s, &old) < 0 || rewrite(d, &old) < 0)
 		s->compact_at = s->committed + GARBAGE_MIN;	/* not now: try again later */
