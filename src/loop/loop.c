@@ -4,14 +4,18 @@
 #include "loop/loop.h"
 
 #include <ev.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 
 #define FAR_FUTURE 1e13		/* seconds since 1970 */
+#define AGAIN_AFTER 0.05	/* seconds */
 
 struct loop {
 	struct ev_loop *ev;
 	ev_periodic far;
+	ev_timer again;
+	struct watch *dropped;
 };
 
 struct watch {
@@ -19,6 +23,8 @@ struct watch {
 	struct loop *loop;
 	watch_fn *fn;
 	void *arg;
+	struct watch *next_dropped;
+	bool is_dropped;
 };
 
 struct timer {
@@ -34,6 +40,52 @@ never(struct ev_loop *ev, ev_periodic *p, int what)
 	(void)ev;
 	(void)p;
 	(void)what;
+}
+
+/*
+ * Where epoll_ctl(2) fails, for want of memory, libev stops the watcher and
+ * says so once.  Nobody would ever hear of that descriptor again, so it is tried again.
+ */
+static void
+watch_again(struct ev_loop *ev, ev_timer *timer, int what)
+{
+	struct loop *l = ev_userdata(ev);
+	struct watch *w;
+
+	(void)timer;
+	(void)what;
+	while ((w = l->dropped) != NULL) {
+		l->dropped = w->next_dropped;
+		w->is_dropped = false;
+		ev_io_start(ev, &w->io);
+	}
+}
+
+static void
+drop(struct watch *w)
+{
+	struct loop *l = w->loop;
+
+	w->is_dropped = true;
+	w->next_dropped = l->dropped;
+	l->dropped = w;
+	if (!ev_is_active(&l->again)) {
+		ev_timer_set(&l->again, AGAIN_AFTER, 0);
+		ev_timer_start(l->ev, &l->again);
+	}
+}
+
+static void
+undrop(struct watch *w)
+{
+	struct watch **at;
+
+	if (!w->is_dropped)
+		return;
+	for (at = &w->loop->dropped; *at != w; at = &(*at)->next_dropped)
+		;
+	*at = w->next_dropped;
+	w->is_dropped = false;
 }
 
 struct loop *
@@ -54,6 +106,8 @@ loop_new(void)
 	 */
 	ev_periodic_init(&l->far, never, FAR_FUTURE, 0, NULL);
 	ev_periodic_start(l->ev, &l->far);
+	ev_init(&l->again, watch_again);
+	ev_set_userdata(l->ev, l);
 	return l;
 }
 
@@ -63,6 +117,7 @@ loop_free(struct loop *l)
 	if (l == NULL)
 		return;
 	ev_periodic_stop(l->ev, &l->far);
+	ev_timer_stop(l->ev, &l->again);
 	ev_loop_destroy(l->ev);
 	free(l);
 }
@@ -85,6 +140,10 @@ io_ready(struct ev_loop *ev, ev_io *io, int what)
 	struct watch *w = (struct watch *)io;
 
 	(void)ev;
+	if (what & EV_ERROR) {
+		drop(w);
+		return;
+	}
 	w->fn(w->arg, (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0));
 }
 
@@ -115,8 +174,11 @@ watch_set(struct watch *w, int what)
 {
 	int fd = w->io.fd, events = ev_events(what);
 
-	if (ev_is_active(&w->io) ? (w->io.events & (EV_READ | EV_WRITE)) == events : events == 0)
+	if (w->is_dropped) {
+		undrop(w);
+	} else if (ev_is_active(&w->io) ? (w->io.events & (EV_READ | EV_WRITE)) == events : events == 0) {
 		return;
+	}
 	ev_io_stop(w->loop->ev, &w->io);
 	ev_io_set(&w->io, fd, events);
 	if (events != 0)
@@ -128,6 +190,7 @@ watch_free(struct watch *w)
 {
 	if (w == NULL)
 		return;
+	undrop(w);
 	ev_io_stop(w->loop->ev, &w->io);
 	free(w);
 }
