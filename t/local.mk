@@ -31,6 +31,9 @@ check-local: all-am $(check_PROGRAMS)
 	$(test_environment) $(PROVE) -j$(TEST_JOBS) -I$(srcdir)/t/lib $(PROVE_FLAGS) \
 		$(UNIT_TESTS) $(addprefix $(srcdir)/,$(PERL_TESTS))
 
+# Built by the test that loads it.
+EXTRA_DIST += t/crash/no-memory.c
+
 # An engine that does what a test tells it: the keeper starts it by this name.
 check_PROGRAMS += t/sys/appctl-engine
 t_sys_appctl_engine_SOURCES = t/sys/fake-engine.c
