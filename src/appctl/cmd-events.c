@@ -111,29 +111,46 @@ print_event(const json_t *event)
 	buf_free(&b);
 }
 
+static void
+print(const struct cmdline *l, const struct appctl_events *s, json_t *take_event)
+{
+	size_t len;
+	const char *text = appctl_events_text(s, &len);
+
+	if (l->json)
+		fprintf(stdout, "%.*s\n", (int)len, text);
+	else
+		print_event(take_event);
+	json_decref(take_event);
+}
+
+/* Until there is something to do.  false: nobody takes what is printed, which main() says. */
+static bool
+pause_for_events(const struct appctl_events *s)
+{
+	if (fflush(stdout) != 0)
+		return false;
+	return wait_unless_closed(appctl_events_fd(s), appctl_events_wait_ms(s));
+}
+
 static int
 follow(struct cmdline *l, struct appctl_events *s)
 {
 	struct appctl_error e = { 0 };
 	bool ended = false;
-	const char *text;
-	size_t len;
 	json_t *event;
+	int got;
 
-	while (appctl_events_next(s, 0, &event, &e) > 0 ||
-	       (e.status == APPCTL_DONE && fflush(stdout) == 0 && appctl_events_next(s, -1, &event, &e) > 0)) {
+	while ((got = appctl_events_next(s, 0, &event, &e)) >= 0) {
+		if (got == 0 && !pause_for_events(s))
+			return APPCTL_FAILED;
+		if (got == 0)
+			continue;
 		ended |= strcmp(text_at(event, "event"), "shutdown") == 0;
-		text = appctl_events_text(s, &len);
-		if (l->json)
-			fprintf(stdout, "%.*s\n", (int)len, text);
-		else
-			print_event(event);
-		json_decref(event);
+		print(l, s, event);
 		if (ferror(stdout))
 			return APPCTL_FAILED;
 	}
-	if (e.status == APPCTL_DONE)
-		return APPCTL_FAILED;	/* standard output: said at the end */
 	if (ended && e.status == APPCTL_UNREACHABLE) {
 		appctl_error_clear(&e);
 		return 0;

@@ -100,6 +100,8 @@ follow(struct cmdline *l, int *fd, const char *path, off_t at)
 	do {
 		if (catch_up(fd, path, &at) < 0)
 			return ferror(stdout) ? APPCTL_FAILED : say_errno(l, path);
+		if (!wait_unless_closed(watch, -1))
+			return APPCTL_FAILED;
 		n = read(watch, events, sizeof(events));
 	} while (n > 0 || errno == EINTR);
 	return say_errno(l, path);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "appctl/output.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -77,6 +78,14 @@ print_text(FILE *f, const char *text)
 	add_text(&b, text);
 	fputs(buf_text(&b), f);
 	buf_free(&b);
+}
+
+bool
+wait_unless_closed(int fd, int timeout_ms)
+{
+	struct pollfd fds[2] = { { .fd = fd, .events = POLLIN }, { .fd = STDOUT_FILENO } };
+
+	return poll(fds, 2, timeout_ms) <= 0 || !(fds[1].revents & (POLLERR | POLLHUP));
 }
 
 const char *

@@ -26,6 +26,9 @@ void print_json(json_t *take_doc);
 void print_text(FILE *f, const char *text);
 void add_text(struct buf *b, const char *text);
 
+/* Waits until fd (-1: none) is readable, for at most timeout_ms (-1: no limit).  false: the reader of standard output has gone. */
+bool wait_unless_closed(int fd, int timeout_ms);
+
 /* Members, with something harmless where there are none. */
 const char *text_at(const json_t *object, const char *key);		/* "" */
 double number_at(const json_t *object, const char *key);		/* 0 */

@@ -245,6 +245,15 @@ subtest 'logs' => sub {
 	waitpid $pid, 0;
 };
 
+subtest 'a reader that goes away ends what has no end' => sub {
+	for my $command ('events --since 0', 'logs -f web') {
+		my $line = program('appctl') . ' -r ' . $node->runtime_dir . " $command | head -n 1";
+		my $r = run_program('sh', '-c', $line);
+		ok(!$r->{timed_out} && $r->{out} =~ /^.+\n\z/, "$command | head");
+		is($r->{err}, '', '  without a word');
+	}
+};
+
 subtest 'reload, diff, check' => sub {
 	ok_command(qr/^nothing changes\n/, 'diff');
 	$node->dropin('50-more.conf', 'applications: { more: { command = ["sleep", "1000"]; }; };');
