@@ -79,7 +79,15 @@ say_last_end(const struct app *a, const char *before, struct buf *out)
 		explain_spawn_failure(a, out);
 		buf_addc(out, ')');
 	} else if (a->has_exit) {
-		buf_printf(out, "%sit ended with ", before);
+		buf_adds(out, before);
+		if (a->exit_reason == REASON_START_TIMEOUT)
+			buf_adds(out, "it was not ready in time, and ended with ");
+		else if (a->exit_reason == REASON_NOT_READY)
+			buf_adds(out, "its readiness check ended without success, and it with ");
+		else if (a->exit_reason == REASON_OOM)
+			buf_adds(out, "it ran out of memory, and ended with ");
+		else
+			buf_adds(out, "it ended with ");
 		explain_exit(a->exit_status, out);
 	}
 }

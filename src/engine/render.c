@@ -374,7 +374,7 @@ add_wish(struct daemon *d, const struct app *a, struct buf *out)
 	}
 	if (a->wish == WISH_UP)
 		ADD(out, ",\"operator\":\"up\"");
-	else if (a->wish == WISH_DOWN)
+	else if (a->wish == WISH_DOWN && a->cause != REASON_DEPENDENCY)
 		ADD(out, ",\"operator\":\"down\"");
 }
 

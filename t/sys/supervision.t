@@ -149,6 +149,16 @@ subtest 'on_exit' => sub {
 	is(state_of($node, 'ignores')->{pid}, $pid{ignores}, 'by default nothing follows');
 	isnt(state_of($node, 'restarts')->{pid}, $pid{restarts}, 'restart');
 	is(state_of($node, 'stops')->{state}, 'stopped', 'stop');
+	is(state_of($node, 'stops')->{operator}, undef, '  which no operator did');
+	unlike($node->appctl('status', 'stops')->{out}, qr/operator/, '  nor does status say so');
+	$node->stop;
+};
+
+subtest 'what was not ready in time says so' => sub {
+	my $node = started('applications: {' . app('never', 'exec sleep 1000', 'intensity = 0; ready = { type = "unix"; path = "@DIR@/no.sock"; timeout = 0.1; };')
+		. '};', { event => 'app_failed', app => 'never' });
+	like($node->appctl('explain', 'never')->{out}, qr/at last it was not ready in time, and ended with signal TERM/, 'explain');
+	like($node->appctl('await')->{err}, qr/never: failed: .* not ready in time/, 'await');
 	$node->stop;
 };
 
