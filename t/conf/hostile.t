@@ -81,6 +81,8 @@ for my $name ('../x', '-a', '9a', 'a.b', "a\\x1b[31m", 'x' x 64, 'y' x 4096, 'ad
 is(check(config('applications: { ' . 'x' x 63 . ': { }; };'))->{exit}, 0, 'a name of 63 bytes is one');
 
 # --- ten thousand applications ---
+# The time of the processor that children have had: others may be busy here.
+sub spent { my (undef, undef, $user, $system) = times; return $user + $system }
 sub many {
 	my ($i) = @_;
 	my $needs = join ', ', map { sprintf '"app%05d"', $i - $_ } grep { $_ <= $i } 1, 7, 50, 300, 2000;
@@ -88,26 +90,26 @@ sub many {
 }
 {
 	my $list = config("applications = (\n" . join(",\n", map { sprintf '{ name = "app%05d"; %s }', $_, many($_) } 0 .. 9999) . "\n);\n");
-	my $start = time;
+	my $start = spent();
 	my $r = check($list, { timeout => 60 });
-	my $took = time - $start;
+	my $took = spent() - $start;
 	is($r->{out}, "configuration is valid: 10000 applications, 0 roles, 0 modes\n", '10,000 applications with 50,000 edges');
 	cmp_ok($took, '<', 2 * slow_factor(), sprintf 'in under 2 s (%.2f)', $took);
 	my $group = config("applications: {\n" . join("\n", map { sprintf 'app%05d: { %s };', $_, many($_) } 0 .. 9999) . "\n};\n");
-	$start = time;
+	$start = spent();
 	$r = check($group, { timeout => 60 });
-	$took = time - $start;
+	$took = spent() - $start;
 	is($r->{out}, "configuration is valid: 10000 applications, 0 roles, 0 modes\n", 'as one group');
 	cmp_ok($took, '<', 2 * slow_factor(), sprintf 'in under 2 s (%.2f)', $took);
 	my $files = config('', map { (sprintf('app%05d.conf', $_) => sprintf(
 		"applications: { app%05d: { %s }; };\nmodify: { roles: { all = ( \"join\" ); }; };\n", $_, many($_))) } 0 .. 9999);
-	$start = time;
+	$start = spent();
 	$r = check($files, { timeout => 60 });
-	$took = time - $start;
+	$took = spent() - $start;
 	is($r->{out}, "configuration is valid: 10000 applications, 1 roles, 0 modes\n", 'as 10,000 drop-ins');
 	cmp_ok($took, '<', 2 * slow_factor(), sprintf 'in under 2 s (%.2f)', $took);
 	my $wrong = config("applications = (\n" . join(",\n", map { "{ name = \"app$_\"; applications = [\"nobody$_\"]; }" } 0 .. 9999) . "\n);\n");
-	$start = time;
+	$start = spent();
 	$r = check($wrong, { timeout => 60 });
 	like($r->{err}, qr/^and 9000 more$/m, '10,000 errors: a thousand are said, the rest counted');
 	cmp_ok(time - $start, '<', 5 * slow_factor(), 'without a search for each');
