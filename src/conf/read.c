@@ -113,6 +113,9 @@ read_file(struct reader *r, int dir, const char *name, const char *path, const c
 		return -1;
 	if (st.st_size > CONF_FILE_MAX)
 		return fail(r, path, "the limit is 4 MiB", "file is too large", 0);
+	/* More often a write that failed than a wish; at a reload it would stop all that the file defined. */
+	if (st.st_size == 0)
+		return fail(r, path, "where nothing is meant, write a comment", "file is empty", 0);
 	r->total += (size_t)st.st_size;
 	if (r->total > CONF_TOTAL_MAX)
 		return fail(r, path, "the limit is 32 MiB", "all files together are too large", 0);

@@ -103,8 +103,8 @@ print_text(struct buf *out, const char *text)
 			buf_addc(out, *text);
 }
 
-static void
-print_one(const struct problem *p, struct buf *out)
+void
+problem_print(const struct problem *p, struct buf *out)
 {
 	if (p->at.file != NULL && p->at.line > 0)
 		buf_printf(out, "%s:%u: ", p->at.file, p->at.line);
@@ -119,7 +119,6 @@ print_one(const struct problem *p, struct buf *out)
 		print_text(out, p->hint);
 		buf_addc(out, ')');
 	}
-	buf_addc(out, '\n');
 }
 
 void
@@ -127,8 +126,10 @@ problems_print(const struct problems *ps, struct buf *out)
 {
 	size_t i;
 
-	for (i = 0; i < ps->n; i++)
-		print_one(&ps->v[i], out);
+	for (i = 0; i < ps->n; i++) {
+		problem_print(&ps->v[i], out);
+		buf_addc(out, '\n');
+	}
 	if (ps->unsaid > 0)
 		buf_printf(out, "and %zu more\n", ps->unsaid);
 }

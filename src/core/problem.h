@@ -29,7 +29,9 @@ void problem_add(struct problems *ps, struct origin at, const char *path, const 
 bool problems_any(const struct problems *ps);
 /* Sorts by file and line, keeping the order of equals. */
 void problems_sort(struct problems *ps);
-/* A line each: "FILE:LINE: PATH: MESSAGE (HINT)". */
+/* "FILE:LINE: PATH: MESSAGE (HINT)", without what is not known. */
+void problem_print(const struct problem *p, struct buf *out);
+/* A line each. */
 void problems_print(const struct problems *ps, struct buf *out);
 /* [{"file":…,"line":…,"path":…,"message":…,"hint":…},…] */
 void problems_print_json(const struct problems *ps, struct buf *out);

@@ -166,21 +166,19 @@ apply(struct loader *l, const struct fragment *files, size_t n)
 static void
 tell_refusal(struct loader *l)
 {
-	struct problem *first = l->ps.n > 0 ? &l->ps.v[0] : NULL;
-	struct buf members = { 0 }, place = { 0 };
+	struct buf members = { 0 }, first = { 0 };
 
 	problems_sort(&l->ps);
 	buf_printf(&members, "\"problems\":%zu", l->ps.n + l->ps.unsaid);
-	if (first != NULL) {
-		buf_printf(&place, "%s:%u: %s%s%s", first->at.file ? first->at.file : l->d->config_path, first->at.line, first->path,
-			   first->path[0] ? ": " : "", first->message);
+	if (l->ps.n > 0) {
+		problem_print(&l->ps.v[0], &first);
 		buf_adds(&members, ",\"first\":");
-		buf_add_json(&members, buf_cstr(&place));
+		buf_add_json(&members, buf_cstr(&first));
 	}
 	daemon_at(l->d);
 	engine_refuse_config(l->d->engine, buf_cstr(&members));
 	daemon_settle(l->d);
-	buf_free(&place);
+	buf_free(&first);
 	buf_free(&members);
 }
 

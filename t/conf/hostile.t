@@ -17,6 +17,9 @@ applications: { db: { command = ["/bin/sleep", "9"]; shutdown = 1.5; limits: { n
   web: { command = "true"; applications = ( { name = "db"; on_exit = "stop"; } ); }; };
 roles: { basic = ["db", "web"]; }; /* another */ modes: { normal = ["basic"]; };
 END
+my $empty = config('');
+spew($empty, '');
+is_deeply(refused($empty), ['appctld.conf: file is empty (where nothing is meant, write a comment)'], 'a file without a byte is refused');
 my $step = slow_factor() > 1 ? 11 : 1;
 my @odd;
 for (my $n = 0; $n < length $whole; $n += $step) {

@@ -16,12 +16,13 @@ our @EXPORT = qw(config check model refused);
 
 my @directories;
 
-# config($text, 'NAME.conf' => $text, …): the main file's path; the others become drop-ins.
+# config($text, 'NAME.conf' => $text, …): the main file's path; the others become drop-ins.  '': nothing but a comment.
 sub config {
 	my ($main, %drop_ins) = @_;
 	my $dir = File::Temp->newdir;
 	push @directories, $dir;
 	chmod 0755, "$dir";
+	$_ = "#\n" for grep { $_ eq '' } $main, values %drop_ins;
 	spew("$dir/appctld.conf", $main);
 	make_path("$dir/conf.d") if %drop_ins;
 	spew("$dir/conf.d/$_", $drop_ins{$_}) for keys %drop_ins;

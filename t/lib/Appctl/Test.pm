@@ -212,7 +212,7 @@ sub new {
 	my $self = bless { %o, events => [], cursor => 0, buffer => '' }, $class;
 	$self->{dir} = scratch_directory();
 	mkdir "$self->{dir}/$_" for qw(conf.d run);
-	$self->config($o{config} // '');
+	$self->config($o{config} // "#\n");
 	$self->dropin($_, $o{dropins}{$_}) for keys %{ $o{dropins} // {} };
 	push @nodes, $self;
 	return $self;
