@@ -57,7 +57,7 @@ subtest 'a process number that is used again' => sub {
 		use Socket;
 		socketpair my $left, my $right, AF_UNIX, SOCK_STREAM, 0;
 		my $reader = fork;
-		if (!$reader) { 
+		if (!$reader) {
 			become(60003);
 			my $s = dial($ARGV[0]);
 			exit if fork;
