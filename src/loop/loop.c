@@ -15,6 +15,7 @@ struct loop {
 	struct ev_loop *ev;
 	ev_periodic far;
 	ev_timer again;
+	ev_async wake;
 	struct watch *dropped;
 };
 
@@ -88,6 +89,30 @@ undrop(struct watch *w)
 	w->is_dropped = false;
 }
 
+static void
+woken(struct ev_loop *ev, ev_async *wake, int what)
+{
+	(void)ev;
+	(void)wake;
+	(void)what;
+}
+
+/* What libev says of a watcher that it stopped on its way into epoll_wait(2), it would say after that only. */
+static void
+before_waiting(struct ev_loop *ev)
+{
+	struct loop *l = ev_userdata(ev);
+
+	if (ev_pending_count(ev) > 0)
+		ev_async_send(ev, &l->wake);
+}
+
+static void
+after_waiting(struct ev_loop *ev)
+{
+	(void)ev;
+}
+
 struct loop *
 loop_new(void)
 {
@@ -107,7 +132,10 @@ loop_new(void)
 	ev_periodic_init(&l->far, never, FAR_FUTURE, 0, NULL);
 	ev_periodic_start(l->ev, &l->far);
 	ev_init(&l->again, watch_again);
+	ev_async_init(&l->wake, woken);
+	ev_async_start(l->ev, &l->wake);
 	ev_set_userdata(l->ev, l);
+	ev_set_loop_release_cb(l->ev, before_waiting, after_waiting);
 	return l;
 }
 
@@ -118,6 +146,7 @@ loop_free(struct loop *l)
 		return;
 	ev_periodic_stop(l->ev, &l->far);
 	ev_timer_stop(l->ev, &l->again);
+	ev_async_stop(l->ev, &l->wake);
 	ev_loop_destroy(l->ev);
 	free(l);
 }
