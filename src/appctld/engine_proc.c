@@ -247,6 +247,8 @@ forget_talk(struct keeper *k)
 			table_remove(&k->table, kid);
 	}
 	k->engine.awaits_ack = 0;
+	k->engine.tell_signals |= k->engine.told_signals;
+	k->engine.told_signals = 0;
 	k->engine.tell_signals &= ~(1ULL << SIGTERM | 1ULL << SIGINT);	/* the next HELLO says it */
 	disarm(k, DUE_READY);
 	disarm(k, DUE_PONG);

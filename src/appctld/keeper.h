@@ -65,6 +65,7 @@ struct engine_proc {
 	bool tell_hello, tell_children, tell_table_end, tell_kids, tell_ping;
 	enum link_type tell_reexec;	/* REEXEC_FAILED or REEXEC_GO with reexec.text; LINK_NONE: nothing */
 	uint64_t tell_signals;		/* 1 << number */
+	uint64_t told_signals;		/* and no PONG has come since: this engine may not have acted on them */
 	bool ping_open, ping_for_watchdog;
 	uint32_t awaits_ack;		/* exits told and not acknowledged, of those that nothing else holds up */
 };

@@ -133,6 +133,7 @@ on_pong(struct keeper *k)
 {
 	disarm(k, DUE_PONG);
 	k->engine.ping_open = false;
+	k->engine.told_signals = 0;
 	if (k->engine.ping_for_watchdog)
 		notify_up_send(k, "WATCHDOG=1");
 	k->engine.ping_for_watchdog = false;

@@ -70,7 +70,8 @@ put_self(const struct keeper *k, struct buf *out)
 	struct handover_keeper h = {
 		.instance = k->instance, .last_inc = k->last_inc, .started_real_us = k->started_real_us,
 		.nofile_soft = k->spawner.nofile.rlim_cur, .nofile_hard = k->spawner.nofile.rlim_max,
-		.signals = k->engine.tell_signals, .up_ready_at_ms = k->deadlines[DUE_UP_READY],
+		.signals = k->engine.tell_signals | (k->engine.told_signals & 1ULL << SIGHUP),
+		.up_ready_at_ms = k->deadlines[DUE_UP_READY],
 		.watchdog_ms = k->up.watchdog_ms, .replaced = k->reexec.replaced, .engine_starts = k->engine.starts,
 		.dir_fd = r->dir_fd, .lock_fd = r->lock_fd, .control_fd = r->control, .events_fd = r->events,
 		.notify_fd = r->notify, .knock_fd = r->knock, .state_fd = k->state_fd, .cgroup_fd = k->cgroups.dir_fd,

@@ -214,6 +214,7 @@ tell_signals(struct keeper *k)
 		m.number = __builtin_ctzll(k->engine.tell_signals);
 		if (!say(k, LINK_GOT_SIGNAL, 0, &m, sizeof(m), NULL, -1))
 			return false;
+		k->engine.told_signals |= 1ULL << m.number;
 		k->engine.tell_signals &= k->engine.tell_signals - 1;
 	}
 	return true;
