@@ -14,7 +14,8 @@ my @all = each_call($calls);
 my @points = evenly(24, @all);
 for my $point (@points) {
 	my ($call, $n) = @$point;
-	my $r = play(engine_below => ['strace', '-D', '-qq', '-o', '/dev/null', '-e', "trace=$call", '-e', "inject=$call:signal=KILL:when=$n"]);
+	my $r = play(engine_below => ['strace', '-D', '-qq', '-o', '/dev/null', '-e', "trace=$call", '-e', "inject=$call:signal=KILL:when=$n"],
+		by_signal => $n % 2);
 	push @recovery, $r->{recovery_ms} if defined $r->{recovery_ms};
 	next unless defined $r->{error};
 	push @failed, "$call $n";

@@ -192,7 +192,7 @@ sub steps {
 	$node->config(configuration(1));
 	%old = (a19 => $s->{running}{a19});
 	my $begin = Time::HiRes::time();
-	command($s, 'reload');
+	$s->{o}{by_signal} ? kill(HUP => $node->pid) : command($s, 'reload');
 	until_so($s, 'reload', sub { all_run($s, 'full', \%old, 1 .. 19, 21) });
 	$s->{steps}[-1][1] = $begin;
 	$begin = Time::HiRes::time();
@@ -336,6 +336,7 @@ sub clean_up {
 sub could_not_begin {
 	my ($s) = @_;
 	my $dir = $s->{node}->dir;
+	for (1 .. 200) { last if ended($s) || @{ $s->{seen} // [] } }
 	return exists $s->{status} && !$s->{steps}[0] && !-e "$dir/starts" && ($s->{node}->log_text =~ /appctld: \S/ || !glob "$dir/run/*");
 }
 
