@@ -238,9 +238,11 @@ engine_found_child(struct engine *e, const char *name, enum child_kind kind, uin
 		e->next_inc = inc + 1;
 	if (a != NULL && kind < CHILD_KIND_COUNT && a->inc[kind] == inc) {
 		a->found |= 1u << kind;
-		a->adopt_again = kind == CHILD_MAIN && a->adopted && !a->main_ended && a->pid != pid;
-		if (kind == CHILD_MAIN && !a->main_ended && !a->adopted)
-			a->pid = pid;
+		if (kind == CHILD_MAIN && !a->main_ended) {
+			a->adopt_again = a->adopted && a->pid != pid;
+			if (!a->adopted)
+				a->pid = pid;
+		}
 		return;
 	}
 	if (!e->restored && kind == CHILD_MAIN && adopt_by_name(e, name, inc, pid, signal_step))

@@ -89,6 +89,7 @@ carry_out(struct world *w, const struct effect *ef)
 	case EFFECT_ADOPT: {
 		struct kid *k = find_kid(w, ef->inc);
 
+		world_trace(w, "adopt %d as %llu%s", (int)ef->pid, (unsigned long long)ef->inc, k && k->exited ? "" : ", which has not ended");
 		if (k != NULL && k->exited) {
 			k->exited = false;
 			k->alive = true;
@@ -257,6 +258,7 @@ world_tell_kid(struct world *w, struct kid *k)
 	pid_t pid = k->pid;
 
 	k->told = true;
+	world_trace(w, "told of %llu: %s", (unsigned long long)inc, k->exited ? "it ended" : k->alive ? "it is there" : "it could not be");
 	if (k->exited) {
 		TELL(w, engine_exited(w->engine, inc, facts));
 	} else if (k->alive) {

@@ -76,6 +76,11 @@ t_unit_plan_SOURCES = t/unit/plan.c $(configured)
 t_unit_plan_CPPFLAGS = $(unit_cppflags)
 t_unit_plan_LDADD = $(configured_libs)
 
+UNIT_TESTS += t/unit/recover
+t_unit_recover_SOURCES = t/unit/recover.c $(configured)
+t_unit_recover_CPPFLAGS = $(unit_cppflags)
+t_unit_recover_LDADD = $(configured_libs)
+
 UNIT_TESTS += t/unit/buf
 t_unit_buf_SOURCES = t/unit/buf.c
 t_unit_buf_CPPFLAGS = $(unit_cppflags)
