@@ -14,6 +14,11 @@ t_unit_link_io_SOURCES = t/unit/link_io.c
 t_unit_link_io_CPPFLAGS = $(unit_cppflags)
 t_unit_link_io_LDADD = libsys.la $(unit_libs)
 
+UNIT_TESTS += t/unit/crc32
+t_unit_crc32_SOURCES = t/unit/crc32.c
+t_unit_crc32_CPPFLAGS = $(unit_cppflags)
+t_unit_crc32_LDADD = $(unit_libs)
+
 UNIT_TESTS += t/unit/handover
 t_unit_handover_SOURCES = t/unit/handover.c
 t_unit_handover_CPPFLAGS = $(unit_cppflags)
