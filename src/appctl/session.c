@@ -89,7 +89,9 @@ complain_problems(const json_t *problems)
 	json_array_foreach((json_t *)problems, i, p) {
 		if (*text_at(p, "file")) {
 			add_text(&b, text_at(p, "file"));
-			buf_printf(&b, ":%.0f: ", number_at(p, "line"));
+			if (number_at(p, "line") > 0)
+				buf_printf(&b, ":%.0f", number_at(p, "line"));
+			buf_adds(&b, ": ");
 		}
 		if (*text_at(p, "path")) {
 			add_text(&b, text_at(p, "path"));

@@ -249,12 +249,12 @@ check_model(const struct engine *e, const struct model *m, struct err *err)
 	uint32_t i;
 
 	if (e->shutting_down)
-		return err_set(err, ESHUTDOWN, "appctld is shutting down");
+		return err_set(err, 0, "appctld is shutting down");
 	if (e->mode[0] && model_find_mode(m, e->mode) == NULL)
-		return err_set(err, EBUSY, "mode %s, which is set, is not defined any more: set another mode first", e->mode);
+		return err_set(err, 0, "mode %s, which is set, is not defined any more: set another mode first", e->mode);
 	for (i = e->model->app_count; i < e->app_count; i++)
 		if (e->apps[i]->transient && model_find_app(m, e->apps[i]->name) != APP_NONE)
-			return err_set(err, EEXIST, "application %s was started by run and is still there", e->apps[i]->name);
+			return err_set(err, 0, "application %s was started by run and is still there", e->apps[i]->name);
 	return 0;
 }
 
@@ -300,11 +300,11 @@ engine_run(struct engine *e, struct model *take_m, struct err *err)
 	struct app *a;
 
 	if (e->shutting_down) {
-		err_set(err, ESHUTDOWN, "appctld is shutting down");
+		err_set(err, 0, "appctld is shutting down");
 		return NULL;
 	}
 	if (engine_find(e, take_m->apps[0].name) != NULL) {
-		err_set(err, EEXIST, "application %s", take_m->apps[0].name);
+		err_set(err, 0, "there is an application %s already", take_m->apps[0].name);
 		return NULL;
 	}
 	a = engine_new_transient(take_m);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/engine_internal.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,14 +100,14 @@ static int
 check_mode(struct engine *e, const char *mode, struct err *err)
 {
 	if (model_find_mode(e->model, mode) == NULL)
-		return err_set(err, ENOENT, "mode %s is not defined", mode);
+		return err_set(err, 0, "mode %s is not defined", mode);
 	return 0;
 }
 
 static int
 check_running(const struct engine *e, struct err *err)
 {
-	return e->shutting_down ? err_set(err, ESHUTDOWN, "appctld is shutting down") : 0;
+	return e->shutting_down ? err_set(err, 0, "appctld is shutting down") : 0;
 }
 
 int
@@ -172,7 +171,7 @@ engine_start(struct engine *e, struct app *a, struct err *err)
 	if (check_running(e, err) < 0)
 		return -1;
 	if (a->next_def == NULL)
-		return err_set(err, ENOENT, "application %s has left the configuration", a->name);
+		return err_set(err, 0, "application %s has left the configuration", a->name);
 	set_wish(e, a, WISH_UP);
 	engine_rewant(e, REASON_OPERATOR);
 	refresh(e, a);
@@ -235,7 +234,7 @@ engine_stop(struct engine *e, struct app *a, bool with_dependents, struct err *e
 		return -1;
 	n = engine_dependents_up(e, a, NULL);
 	if (n > 0 && !with_dependents)
-		return err_set(err, EBUSY, "%zu applications that are up require %s", n, a->name);
+		return err_set(err, 0, "%zu applications that are up require %s", n, a->name);
 	stop_dependents(e, a);
 	set_wish(e, a, WISH_DOWN);
 	engine_rewant(e, REASON_OPERATOR);
@@ -266,7 +265,7 @@ int
 engine_reload_app(struct engine *e, struct app *a, struct err *err)
 {
 	if (a->state != APP_RUNNING)
-		return err_set(err, ESRCH, "application %s is %s", a->name, app_state_name(a->state));
+		return err_set(err, 0, "application %s is %s", a->name, app_state_name(a->state));
 	if (a->def->reload_command.argv.n > 0) {
 		if (a->inc[CHILD_RELOAD] == 0)
 			engine_new_child(e, a, CHILD_RELOAD);
@@ -282,7 +281,7 @@ int
 engine_kill(struct engine *e, struct app *a, int signo, struct err *err)
 {
 	if (a->inc[CHILD_MAIN] == 0 || a->main_ended)
-		return err_set(err, ESRCH, "application %s has no process (it is %s)", a->name, app_state_name(a->state));
+		return err_set(err, 0, "application %s has no process (it is %s)", a->name, app_state_name(a->state));
 	/* Step 0: never taken for a repeat. */
 	engine_emit(e, (struct effect){ .type = EFFECT_SIGNAL, .app = a, .kind = CHILD_MAIN,
 		.inc = a->inc[CHILD_MAIN], .signo = signo });

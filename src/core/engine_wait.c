@@ -289,7 +289,7 @@ int
 engine_await(struct engine *e, bool this_mode, uint64_t token, int64_t deadline_ms, struct err *err)
 {
 	if (e->shutting_down)
-		return err_set(err, ESHUTDOWN, "appctld is shutting down");
+		return err_set(err, 0, "appctld is shutting down");
 	return add_waiter(e, (struct waiter){ .token = token, .this_mode = this_mode, .deadline_ms = deadline_ms }, err);
 }
 

@@ -360,4 +360,17 @@ subtest 'shutdown' => sub {
 	is($node->appctl('events')->{exit}, 6, 'events too');
 };
 
+subtest 'a reload without the mode that is set' => sub {
+	my $other = Appctl::Test->new(config => 'roles: { r = []; }; modes: { day = ["r"]; night = ["r"]; }; default_mode = "day";')->start;
+	$other->wait_event({ event => 'mode_stable' });
+	$other->config('roles: { r = []; }; modes: { night = ["r"]; }; default_mode = "night";');
+	my $file = $other->config_file;
+	my $r = $other->appctl('reload');
+	is($r->{exit}, 2, 'is refused');
+	like($r->{err}, qr/^\Q$file\E: mode day, which is set, is not defined any more: set another mode first$/m, 'and says what to do');
+	is($other->appctl('mode', 'night', '--wait')->{exit}, 0, 'which can be done');
+	is($other->appctl('reload')->{exit}, 0, 'and then it is taken');
+	$other->stop;
+};
+
 done_testing;
