@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "config.h"
+
 #include "appctl/cmd.h"
 #include "appctl/output.h"
 #include "appctl/progress.h"
@@ -132,11 +134,30 @@ error_json(const struct appctl_error *e)
 	return doc;
 }
 
+/* A method that is not there has to do with versions: both are named. */
+static void
+add_versions(const struct cmdline *l, struct appctl_error *e)
+{
+	struct appctl_error other = { 0 };
+	json_t *info;
+	size_t len = strlen(e->message);
+
+	if (l->client == NULL || strcmp(e->name, "org.varlink.service.MethodNotFound") != 0)
+		return;
+	info = appctl_call(l->client, "org.varlink.service.GetInfo", NULL, &other);
+	if (info != NULL)
+		snprintf(e->message + len, sizeof(e->message) - len, ": appctld is %s, this appctl " PACKAGE_VERSION,
+			 text_at(info, "version"));
+	json_decref(info);
+	appctl_error_clear(&other);
+}
+
 int
 fail(const struct cmdline *l, struct appctl_error *e)
 {
 	int status = e->status;
 
+	add_versions(l, e);
 	complain(e);
 	if (l->json)
 		print_json(need_json(json_pack("{s:o}", "error", error_json(e))));

@@ -121,8 +121,10 @@ take_self(struct keeper *k, const struct handover_item *item, struct err *err)
 	k->cgroups.dir_fd = h->cgroup_fd;
 	k->up = (struct notify_up){ .fd = h->up_fd, .to_len = h->up_len, .watchdog_ms = h->watchdog_ms, .said_ready = h->up_said_ready };
 	memcpy(&k->up.to, h->up_address, sizeof(k->up.to));
-	if (k->up.watchdog_ms > 0)
+	if (k->up.watchdog_ms > 0) {
+		notify_up_send(k, "WATCHDOG=1");	/* the old one's next one does not come */
 		arm(k, DUE_WATCHDOG, k->up.watchdog_ms);
+	}
 	return copy_text(r->dir, sizeof(r->dir), item->texts.runtime_dir, err) < 0 ||
 	       copy_text(k->cgroups.path, sizeof(k->cgroups.path), item->texts.cgroup_path, err) < 0 ||
 	       copy_text(k->cgroups.leaf, sizeof(k->cgroups.leaf), item->texts.cgroup_leaf, err) < 0 ? -1 : 0;

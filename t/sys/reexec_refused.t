@@ -4,34 +4,12 @@ use strict;
 use warnings;
 use Test::More;
 use Time::HiRes qw(sleep);
+use Appctl::Binaries;
 use Appctl::Test;
 use IO::Socket::UNIX;
 
-my ($real_version) = slurp(top_builddir() . '/config.h') =~ /^#define PACKAGE_VERSION "(.*)"/m;
-my $new_version = '9' x length $real_version;
+my ($real_version, $new_version) = (real_version(), other_version());
 my $sleeps = 'applications: { db: { command = ["/bin/sleep", "1000"]; }; web: { command = ["/bin/sleep", "1000"]; applications = ["db"]; }; };';
-
-# As a package manager does: a new file takes the old one's name.
-sub put {
-	my ($dir, $name, $text, $mode) = @_;
-	spew("$dir/$name.new", $text);
-	chmod $mode // 0755, "$dir/$name.new";
-	rename "$dir/$name.new", "$dir/$name" or die "$dir/$name: $!";
-}
-
-# The real one's bytes, with another version of the same length.
-sub bytes_of {
-	my ($name, $version) = @_;
-	my $text = slurp(program($name));
-	$text =~ s/(?<![.\d])\Q$real_version\E(?=[\0\n"])/$version/g if defined $version;
-	return $text;
-}
-
-sub install {
-	my ($dir, $version) = @_;
-	put($dir, $_, bytes_of($_, $version)) for qw(appctld appctl-engine);
-	put($dir, $_, bytes_of($_)) for qw(appctl-probe appctl-lookup);
-}
 
 # A node that runs from a directory of its own.
 sub start {
