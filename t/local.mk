@@ -34,6 +34,12 @@ check-local: all-am $(check_PROGRAMS)
 # Built by the test that loads it.
 EXTRA_DIST += t/crash/no-memory.c
 
+# The long forms of the proofs; t/nightly.list says which.  APPCTL_SANITIZED: a build with sanitizers for those that need it.
+EXTRA_DIST += t/nightly t/nightly.list
+.PHONY: nightly
+nightly: all-am $(check_PROGRAMS)
+	@$(test_environment) $(srcdir)/t/nightly $(NIGHTLY)
+
 # An engine that does what a test tells it: the keeper starts it by this name.
 check_PROGRAMS += t/sys/appctl-engine
 t_sys_appctl_engine_SOURCES = t/sys/fake-engine.c
