@@ -166,8 +166,8 @@ signal_main(const struct kid *kid, int signo)
 void
 child_signal(struct keeper *k, struct kid *kid, int signo, bool whole_tree)
 {
-	struct tree t = tree_of(kid);
 	bool had_main = false;
+	struct tree t;
 
 	if (kid->flags & KID_FAILED || signo < 0 || signo > SIGRTMAX)
 		return;
@@ -183,6 +183,7 @@ child_signal(struct keeper *k, struct kid *kid, int signo, bool whole_tree)
 			signal_main(kid, signo);
 		return;
 	}
+	t = tree_of(kid);
 	if (kid->pid > 0)
 		tree_signal(&t, signo);
 }
@@ -209,10 +210,11 @@ is_known(void *arg, pid_t pid)
 static bool
 left_a_tree(struct keeper *k, const struct kid *kid)
 {
-	const struct tree t = tree_of(kid);
+	struct tree t;
 
 	if (in_cgroup(k, kid))
 		return cgroup_is_populated(&k->cgroups, kid_cgroup(kid));
+	t = tree_of(kid);
 	return tree_has_orphans(is_known, k) && tree_is_left(&t);
 }
 
@@ -291,13 +293,14 @@ children_reap(struct keeper *k)
 		leave_if_alone(k);
 }
 
+/* One in which somebody was killed for want of memory says so for ever, so the next child gets a fresh one. */
 void
-child_forget(struct keeper *k, struct kid *kid)
+child_forget(struct keeper *k, struct kid *kid, bool again)
 {
 	if (!(kid->flags & KID_EXITED))
 		return;
 	tell_acked(k, kid);
-	if (in_cgroup(k, kid))
+	if (in_cgroup(k, kid) && (!again || kid->flags & KID_OOM || cgroup_has_parts(&k->cgroups, kid_cgroup(kid))))
 		cgroup_remove(&k->cgroups, kid_cgroup(kid));
 	table_remove(&k->table, kid);
 }

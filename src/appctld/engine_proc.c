@@ -195,6 +195,7 @@ engine_close_link(struct keeper *k)
 	if (k->engine.link >= 0)
 		close(k->engine.link);
 	k->engine.link = -1;
+	link_in_clear(&k->in);
 }
 
 /* It has no say any more.  Its death is told by SIGCHLD, and then the next one starts. */

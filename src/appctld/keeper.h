@@ -106,7 +106,7 @@ struct keeper {
 	struct notify_up up;
 	struct reexec reexec;
 	struct link_in in;
-	struct buf out;			/* one message; its memory was taken at the start */
+	struct buf out;			/* messages of one packet; its memory was taken at the start */
 	int epoll_fd, signal_fd, state_fd;
 	int spare_fd;			/* given up for a moment to close a connection when descriptors are out */
 	int64_t deadlines[DEADLINE_COUNT];
@@ -123,6 +123,7 @@ struct keeper {
 	unsigned orphan_at;
 };
 
+enum { OUT_ROOM = 16 * 1024, MESSAGE_ROOM = 8 * 1024 };	/* of keeper.out: HELLO's path fits into the latter */
 enum { KEEPER_FD_MIN = 16, CANNOT_STAY_UP = 5 };	/* quick deaths of engines in a row */
 enum { READY_WITHIN_MS = 60000, READY_WHEN_ASKED_MS = 10000 };	/* the latter when a shutdown was asked for */
 
@@ -165,7 +166,9 @@ void tell_kid(struct keeper *k, struct kid *kid, unsigned flag);
 void tell_new_engine(struct keeper *k);
 void tell_signal(struct keeper *k, int signo);
 void tell_ping(struct keeper *k);
+void tell_heard(struct keeper *k);	/* the engine says something: it is alive */
 void tell_pump(struct keeper *k);
+void tell_flush(struct keeper *k);	/* what was said goes out now */
 void tell_acked(struct keeper *k, struct kid *kid);	/* the engine has answered to an exit */
 void tell_reexec(struct keeper *k, enum link_type type);
 /* An answer for which there is no slot. */
@@ -175,7 +178,7 @@ void tell_failed_now(struct keeper *k, uint64_t inc, uint32_t step, int error);
 void child_spawn(struct keeper *k, uint64_t inc);		/* the order in k->in */
 void child_signal(struct keeper *k, struct kid *kid, int signo, bool whole_tree);
 void child_adopt(struct keeper *k, struct kid *kid, pid_t pid);
-void child_forget(struct keeper *k, struct kid *kid);
+void child_forget(struct keeper *k, struct kid *kid, bool again);	/* again: in the same cgroup */
 void child_close_ready(struct kid *kid);
 void children_reap(struct keeper *k);
 void children_kill_all(struct keeper *k);

@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, OUT_ROOM = 16 * 1024 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* --- The command line ---------------------------------------------------------- */
 
@@ -387,6 +387,7 @@ run(struct keeper *k)
 		for (i = 0; i < n && !k->done; i++)
 			handle(k, &ev[i]);
 		run_due(k);
+		tell_flush(k);
 	}
 }
 

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How many orders before the keeper looks at its signals again. */
-enum { ORDERS_AT_ONCE = 64, UP_READY_WITHIN_MS = 30000, END_WITHIN_MS = 1000 };
+/* How many packets of orders before the keeper looks at its signals again. */
+enum { PACKETS_AT_ONCE = 16, UP_READY_WITHIN_MS = 30000, END_WITHIN_MS = 1000 };
 
 static struct kid *
 kid_of(struct keeper *k)
@@ -57,7 +57,16 @@ on_ack(struct keeper *k)
 	struct kid *kid = kid_of(k);
 
 	if (kid != NULL)
-		child_forget(k, kid);
+		child_forget(k, kid, false);
+}
+
+static void
+on_ack_again(struct keeper *k)
+{
+	struct kid *kid = kid_of(k);
+
+	if (kid != NULL)
+		child_forget(k, kid, true);
 }
 
 static void
@@ -143,7 +152,7 @@ static void
 obey(struct keeper *k)
 {
 	static void (*const orders[LINK_TYPE_END])(struct keeper *k) = {
-		[LINK_READY] = on_ready, [LINK_SPAWN] = on_spawn, [LINK_SIGNAL] = on_signal, [LINK_ACK] = on_ack,
+		[LINK_READY] = on_ready, [LINK_SPAWN] = on_spawn, [LINK_SIGNAL] = on_signal, [LINK_ACK] = on_ack, [LINK_ACK_AGAIN] = on_ack_again,
 		[LINK_RELABEL] = on_relabel, [LINK_ADOPT] = on_adopt, [LINK_READY_SEEN] = on_ready_seen,
 		[LINK_STATE] = on_state, [LINK_STATUS] = on_status, [LINK_STABLE] = notify_up_ready,
 		[LINK_REEXEC] = reexec_begin, [LINK_STOPPING] = on_stopping, [LINK_EXIT] = on_exit_order, [LINK_PONG] = on_pong,
@@ -185,11 +194,17 @@ read_one(struct keeper *k)
 void
 orders_read(struct keeper *k)
 {
-	int i = 0;
+	int packets = 0;
 
-	while (k->engine.link >= 0 && !k->engine.doomed && i++ < ORDERS_AT_ONCE)
+	while (k->engine.link >= 0 && !k->engine.doomed && packets < PACKETS_AT_ONCE) {
 		if (!read_one(k))
 			break;
+		if (link_in_more(&k->in))
+			continue;
+		packets++;
+		tell_heard(k);
+		tell_flush(k);		/* the engine has something to do meanwhile */
+	}
 	link_in_drop_fds(&k->in);
 }
 

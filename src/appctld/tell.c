@@ -11,7 +11,7 @@
 
 /*
  * What the engine is told.  There is no queue: what is due stands in flags, is
- * sent when the link takes it, and is told anew to the next engine.
+ * put into one packet's room when the link takes it, and is told anew to the next engine.
  */
 enum { PONG_WITHIN_MS = 2000, ACK_WITHIN_MS = 10000, MEMORY_RETRY_MS = 50 };
 
@@ -28,14 +28,18 @@ want_room(struct keeper *k, bool wanted)
 		arm(k, DUE_TELL, MEMORY_RETRY_MS);
 }
 
-/* Sends what stands in k->out.  false: not now, or not to this engine at all. */
+/* Sends what stands in k->out, with fd where that is one.  false: not now, or not to this engine at all. */
 static bool
 send_out(struct keeper *k, int fd)
 {
 	if (k->engine.link < 0 || k->engine.doomed)
 		return false;
-	if (link_send(k->engine.link, k->out.data, k->out.len, &fd, fd >= 0 ? 1 : 0) == 0)
+	if (k->out.len == 0)
 		return true;
+	if (link_send(k->engine.link, k->out.data, k->out.len, &fd, fd >= 0 ? 1 : 0) == 0) {
+		buf_clear(&k->out);
+		return true;
+	}
 	if (errno == EAGAIN)
 		want_room(k, true);
 	else if (errno == ENOMEM || errno == ENOBUFS || errno == ETOOMANYREFS)
@@ -45,12 +49,21 @@ send_out(struct keeper *k, int fd)
 	return false;
 }
 
+/* Into k->out, which goes out when it is full and at the end of each turn; what has a descriptor goes at once. */
 static bool
 say(struct keeper *k, enum link_type type, uint64_t inc, const void *fixed, size_t len, const char *text, int fd)
 {
-	buf_clear(&k->out);
+	if (k->engine.link < 0 || k->engine.doomed)
+		return false;
+	if ((fd >= 0 || k->out.len + MESSAGE_ROOM > OUT_ROOM) && !send_out(k, -1))
+		return false;
 	link_put(&k->out, type, inc, fixed, len, text);
-	return !k->out.failed && send_out(k, fd);
+	if (fd < 0)
+		return true;
+	if (send_out(k, fd))
+		return true;
+	buf_clear(&k->out);
+	return false;
 }
 
 static bool
@@ -241,6 +254,13 @@ tell_of_reexec(struct keeper *k)
 }
 
 void
+tell_flush(struct keeper *k)
+{
+	if (k->out.len > 0)
+		(void)send_out(k, -1);		/* where it cannot go, that is noted and tried again */
+}
+
+void
 tell_pump(struct keeper *k)
 {
 	static bool (*const in_order[])(struct keeper *k) = {
@@ -252,9 +272,12 @@ tell_pump(struct keeper *k)
 		return;
 	disarm(k, DUE_TELL);
 	want_room(k, false);
+	if (!send_out(k, -1))
+		return;
 	for (i = 0; i < sizeof(in_order) / sizeof(*in_order); i++)
 		if (!in_order[i](k))
 			return;
+	tell_flush(k);
 }
 
 static bool
@@ -290,6 +313,7 @@ tell_new_engine(struct keeper *k)
 	k->engine.tell_hello = k->engine.tell_children = k->engine.tell_table_end = true;
 	k->engine.tell_kids = k->engine.tell_ping = false;
 	k->engine.tell_reexec = LINK_NONE;
+	buf_clear(&k->out);
 	tell_pump(k);
 }
 
@@ -318,6 +342,14 @@ tell_ping(struct keeper *k)
 	k->engine.tell_ping = k->engine.ping_open = true;
 	arm(k, DUE_PONG, PONG_WITHIN_MS);
 	tell_pump(k);
+}
+
+/* Its answer stands behind what it has said before: one with much to say is no dead one. */
+void
+tell_heard(struct keeper *k)
+{
+	if (k->engine.ping_open && k->deadlines[DUE_PONG] != 0)
+		arm(k, DUE_PONG, PONG_WITHIN_MS);
 }
 
 void

@@ -13,7 +13,7 @@
  * came, time passed) and answers with effects for others to carry out.  Pure:
  * no clock, no descriptor, no log; the same calls give the same effects.
  *
- * Use: engine_at(), one call that tells it something, then
+ * Use: engine_at(), a call that tells it something (or several, each after its own engine_at()), then
  * engine_take_effects() and engine_take_dirty() until the next.
  * Effects are to be carried out in their order, after what is dirty was saved.
  */
@@ -47,7 +47,7 @@ enum outcome {
 
 struct effect {
 	enum effect_type type;
-	struct app *app;		/* NULL: none; valid until the next call that tells the engine something */
+	struct app *app;		/* NULL: none; valid until engine_effects_done() */
 	enum child_kind kind;
 	uint64_t inc;
 	pid_t pid;

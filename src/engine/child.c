@@ -610,6 +610,8 @@ static void
 send_order(struct order *r)
 {
 	log_write(LOG_SPAWN, LOG_LEVEL_DEBUG, "%s: incarnation %" PRIu64 ": %s", r->app->name, r->inc, r->o.argv[0]);
+	if (r->kind == CHILD_MAIN)
+		tree_prepare(r->d, r->app);
 	if (keeper_order_spawn(r->d->link, r->inc, &r->o, r->fds, r->fd_count) < 0)
 		daemon_spawn_failed(r->d, r->inc, spawn_step_name(SPAWN_STEP_MEMORY), E2BIG);
 }

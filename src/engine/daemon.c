@@ -106,13 +106,22 @@ send_label(struct daemon *d, const struct effect *fx)
 	keeper_say(d->link, LINK_RELABEL, fx->inc, &body, sizeof(body), NULL);
 }
 
+/* A shutdown leaves the empty cgroups to the keeper's own end. */
+static bool
+needs_cgroup_again(const struct daemon *d, const struct app *a)
+{
+	if (a == NULL)
+		return false;
+	return engine_shutting_down(d->engine) || !(app_at_rest(a) && a->state != APP_BACKOFF && a->state != APP_WAITING);
+}
+
 /* Nothing of that incarnation is needed any more. */
 static void
-acknowledge(struct daemon *d, uint64_t inc)
+acknowledge(struct daemon *d, const struct effect *fx)
 {
-	ready_drop(d, inc);
-	tree_forget(d, inc);
-	keeper_say(d->link, LINK_ACK, inc, NULL, 0, NULL);
+	ready_drop(d, fx->inc);
+	tree_forget(d, fx->inc);
+	keeper_say(d->link, needs_cgroup_again(d, fx->app) ? LINK_ACK_AGAIN : LINK_ACK, fx->inc, NULL, 0, NULL);
 }
 
 /* An awaited answer may be followed by a look at the events: they go first. */
@@ -165,7 +174,7 @@ carry_out(struct daemon *d, const struct effect *fx)
 		tree_watch(d, fx->app);
 		break;
 	case EFFECT_ACK:
-		acknowledge(d, fx->inc);
+		acknowledge(d, fx);
 		break;
 	case EFFECT_READ_PIDFILE:
 		tree_read_pidfile(d, fx->app);
@@ -257,9 +266,11 @@ daemon_settle(struct daemon *d)
 	if (sh->settling)
 		return;		/* called while effects are carried out: the loop below sees to it */
 	sh->settling = true;
+	keeper_gather(d->link, true);
 	do
 		settle_effects(d);
 	while (tell_failure(d) || engine_effects(d->engine)->n > 0);
+	keeper_gather(d->link, false);
 	sh->settling = false;
 	if (sh->batch > 0)
 		return;
@@ -286,5 +297,4 @@ daemon_exited(struct daemon *d, uint64_t inc, pid_t pid, struct exit_facts facts
 	tree_main_ended(d, inc, pid);
 	daemon_at(d);
 	engine_exited(d->engine, inc, facts);
-	daemon_settle(d);
 }

@@ -13,8 +13,9 @@
 #include <string.h>
 
 enum { BATCH = 64, HURRY_AFTER_MS = 2000 };
+enum { PACKET_AIM = 4096 };		/* so much is sent without waiting for more: the keeper can begin */
 
-/* A message that the socket did not take at once; its descriptors are its own. */
+/* A packet that the socket did not take at once; its descriptors are its own. */
 struct queued {
 	struct queued *next;
 	size_t len, fd_count;
@@ -29,6 +30,8 @@ struct keeper_link {
 	struct link_in in;
 	struct queued *first, **last;
 	struct buf scratch;		/* the message in the making */
+	struct buf out;			/* the packet in the making: whole messages */
+	unsigned gathering;
 };
 
 static void
@@ -85,17 +88,49 @@ enqueue(struct keeper_link *k, const void *data, size_t len, const int *fds, siz
 	watch_set(k->watch, LOOP_READ | LOOP_WRITE);
 }
 
-/* Sends what stands in scratch, or lets it wait its turn. */
+/* Sends a packet, or lets it wait its turn. */
 static void
-send_scratch(struct keeper_link *k, const int *fds, size_t fd_count)
+send_packet(struct keeper_link *k, struct buf *b, const int *fds, size_t fd_count)
 {
-	struct buf *b = &k->scratch;
-
-	if (k->first != NULL || !send_one(k, b->data, b->len, fds, fd_count))
+	if (b->len > 0 && (k->first != NULL || !send_one(k, b->data, b->len, fds, fd_count)))
 		enqueue(k, b->data, b->len, fds, fd_count);
 	if (b->cap > LINK_MAX)
 		buf_free(b);
 	buf_clear(b);
+}
+
+/* What stands in scratch follows what was said before: in the same packet where it can. */
+static void
+post(struct keeper_link *k, const int *fds, size_t fd_count)
+{
+	static const char nothing[8];
+	struct buf *b = &k->scratch;
+	size_t gap = link_aligned(k->out.len) - k->out.len;
+
+	if (fd_count > 0 || k->out.len + gap + b->len > LINK_MAX) {
+		send_packet(k, &k->out, NULL, 0);
+		gap = 0;
+	}
+	if (fd_count > 0 || b->len > LINK_MAX) {
+		send_packet(k, b, fds, fd_count);
+		return;
+	}
+	buf_add(&k->out, nothing, gap);
+	buf_add(&k->out, b->data, b->len);
+	buf_clear(b);
+	if (k->out.failed)
+		daemon_give_up("no memory for a message to the keeper");
+	if (k->gathering == 0 || k->out.len >= PACKET_AIM)
+		send_packet(k, &k->out, NULL, 0);
+}
+
+void
+keeper_gather(struct keeper_link *k, bool begin)
+{
+	if (begin)
+		k->gathering++;
+	else if (--k->gathering == 0)
+		send_packet(k, &k->out, NULL, 0);
 }
 
 void
@@ -104,7 +139,7 @@ keeper_say(struct keeper_link *k, enum link_type type, uint64_t inc, const void 
 	link_put(&k->scratch, type, inc, fixed, len, text);
 	if (k->scratch.failed)
 		daemon_give_up("no memory for a message to the keeper");
-	send_scratch(k, NULL, 0);
+	post(k, NULL, 0);
 }
 
 void
@@ -123,7 +158,7 @@ keeper_order_spawn(struct keeper_link *k, uint64_t inc, const struct spawn_order
 		buf_free(&k->scratch);
 		return -1;
 	}
-	send_scratch(k, fds, nfds);
+	post(k, fds, nfds);
 	return 0;
 }
 
@@ -132,6 +167,7 @@ keeper_offer_state(struct keeper_link *k, int fd)
 {
 	bool sent;
 
+	send_packet(k, &k->out, NULL, 0);
 	if (k->first != NULL)
 		return false;
 	link_put(&k->scratch, LINK_STATE, 0, NULL, 0, NULL);
@@ -184,7 +220,6 @@ got_spawned(struct daemon *d, const struct link_header *h, const void *body, str
 		return;
 	daemon_at(d);
 	engine_spawned(d->engine, h->inc, m->pid);
-	daemon_settle(d);
 	if (m->has_ready_fd)
 		ready_watch(d, h->inc, link_in_take_fd(in, 0));
 }
@@ -201,7 +236,6 @@ got_spawn_failed(struct daemon *d, const struct link_header *h, const void *body
 		  (unsigned long long)h->inc, spawn_step_name(m->step), strerror(m->error));
 	daemon_at(d);
 	engine_spawn_failed(d->engine, h->inc, spawn_step_name(m->step), m->error);
-	daemon_settle(d);
 }
 
 /* While the engine is not there yet, the end is noted in what was told of that child. */
@@ -311,19 +345,37 @@ got_reexec_go(struct daemon *d, const struct link_header *h, const void *body, s
 	reexec_give_way(d, link_text(h, body));
 }
 
-/* body is as link_check() found it good. */
-static void (*const handlers[LINK_TYPE_END])(struct daemon *, const struct link_header *, const void *body, struct link_in *in) = {
-	[LINK_HELLO] = got_hello,
-	[LINK_CHILD] = got_child,
-	[LINK_TABLE_END] = got_table_end,
-	[LINK_SPAWNED] = got_spawned,
-	[LINK_SPAWN_FAILED] = got_spawn_failed,
-	[LINK_EXITED] = got_exited,
-	[LINK_GOT_SIGNAL] = got_signal,
-	[LINK_PING] = got_ping,
-	[LINK_REEXEC_FAILED] = got_reexec_failed,
-	[LINK_REEXEC_GO] = got_reexec_go,
+/* body is as link_check() found it good.  News only tells the engine something: several are settled in one step. */
+static const struct {
+	void (*take)(struct daemon *, const struct link_header *, const void *body, struct link_in *in);
+	bool is_news;
+} handlers[LINK_TYPE_END] = {
+	[LINK_HELLO] = { got_hello, false },
+	[LINK_CHILD] = { got_child, false },
+	[LINK_TABLE_END] = { got_table_end, false },
+	[LINK_SPAWNED] = { got_spawned, true },
+	[LINK_SPAWN_FAILED] = { got_spawn_failed, true },
+	[LINK_EXITED] = { got_exited, true },
+	[LINK_GOT_SIGNAL] = { got_signal, false },
+	[LINK_PING] = { got_ping, false },
+	[LINK_REEXEC_FAILED] = { got_reexec_failed, false },
+	[LINK_REEXEC_GO] = { got_reexec_go, false },
 };
+
+static void
+handle(struct keeper_link *k)
+{
+	const struct link_header *h = &k->in.h;
+
+	log_write(LOG_ENGINE, LOG_LEVEL_DEBUG, "the keeper says %s of %llu", link_type_name(h->type),
+		  (unsigned long long)h->inc);
+	if (!handlers[h->type].is_news && k->d->engine != NULL) {
+		daemon_settle(k->d);
+		send_packet(k, &k->out, NULL, 0);
+	}
+	if (handlers[h->type].take != NULL)
+		handlers[h->type].take(k->d, h, k->in.body, &k->in);
+}
 
 static void
 receive(void *arg, int what)
@@ -333,19 +385,19 @@ receive(void *arg, int what)
 
 	if (what & LOOP_WRITE)
 		flush_queue(k);
+	keeper_gather(k, true);
 	daemon_batch(k->d, true);
-	for (i = 0; i < BATCH && (got = link_recv(k->fd, &k->in, false)) == 1; i++) {
-		const struct link_header *h = &k->in.h;
-
-		log_write(LOG_ENGINE, LOG_LEVEL_DEBUG, "the keeper says %s of %llu", link_type_name(h->type),
-			  (unsigned long long)h->inc);
-		if (handlers[h->type] != NULL)
-			handlers[h->type](k->d, h, k->in.body, &k->in);
+	for (i = 0; i < BATCH || link_in_more(&k->in); i++) {
+		got = link_recv(k->fd, &k->in, false);
+		if (got != 1)
+			break;
+		handle(k);
 	}
 	link_in_drop_fds(&k->in);
 	if (got < 0)
 		daemon_give_up(errno == EPROTO ? "the keeper sent what is no message" : "the keeper is gone");
 	daemon_batch(k->d, false);
+	keeper_gather(k, false);
 }
 
 struct keeper_link *
@@ -380,5 +432,6 @@ keeper_link_free(struct keeper_link *k)
 	watch_free(k->watch);
 	link_in_fini(&k->in);
 	buf_free(&k->scratch);
+	buf_free(&k->out);
 	free(k);
 }

@@ -83,8 +83,10 @@ readable(void *arg, int what)
 		recv(r->fd, text, (size_t)n, MSG_DONTWAIT);
 		return;
 	}
+	keeper_gather(d->link, true);
 	tell(d, inc, n > 0);
 	keeper_say(d->link, LINK_READY_SEEN, inc, NULL, 0, NULL);
+	keeper_gather(d->link, false);
 	ready_drop(d, inc);
 }
 

@@ -50,7 +50,7 @@ struct shell {
 /* Ends this engine on purpose: the keeper starts the next one, which finds all as it was. */
 _Noreturn void daemon_give_up(const char *why) __attribute__((cold));
 void daemon_spawn_failed(struct daemon *d, uint64_t inc, const char *step, int error);
-void daemon_exited(struct daemon *d, uint64_t inc, pid_t pid, struct exit_facts facts);
+void daemon_exited(struct daemon *d, uint64_t inc, pid_t pid, struct exit_facts facts);	/* to be settled by the caller */
 void daemon_batch(struct daemon *d, bool begin);
 void daemon_leave(void *d);				/* all has stopped: the keeper is told to end */
 
@@ -68,6 +68,8 @@ int reexec_trial(const char *instance, int state_fd);
 /* link.c */
 struct keeper_link *keeper_link_new(struct daemon *d, int fd);
 void keeper_link_free(struct keeper_link *k);
+/* Between two calls, which nest, what is said is gathered: the keeper wakes up once for all of it. */
+void keeper_gather(struct keeper_link *k, bool begin);
 /* A message with a fixed body and a text (len 0, NULL: without). */
 void keeper_say(struct keeper_link *k, enum link_type type, uint64_t inc, const void *fixed, size_t len, const char *text);
 void keeper_say_number(struct keeper_link *k, enum link_type type, uint64_t inc, int64_t number);
@@ -161,6 +163,7 @@ void notify_resume(struct notify_socket *n);			/* the engine is there now */
 struct trees *trees_new(struct daemon *d);
 void trees_free(struct trees *t);
 void tree_open_cgroups(struct daemon *d);			/* when the keeper has said where they are */
+void tree_prepare(struct daemon *d, const struct app *a);	/* it will be started: makes its cgroup, while the keeper does other things */
 void tree_watch(struct daemon *d, struct app *a);
 void tree_read_pidfile(struct daemon *d, struct app *a);
 void tree_main_ended(struct daemon *d, uint64_t inc, pid_t pid);

@@ -69,6 +69,7 @@ resume(struct daemon *d)
 			daemon_exited(d, t[i].inc, t[i].child.pid, (struct exit_facts){ .status = t[i].child.status,
 				      .tree_left = t[i].child.tree_left, .oom = t[i].child.oom });
 	}
+	daemon_settle(d);
 }
 
 /* From here on the engine is at work. */

@@ -360,6 +360,12 @@ add_job(struct daemon *d, enum job_kind kind, const struct app *a)
 }
 
 void
+tree_prepare(struct daemon *d, const struct app *a)
+{
+	cgroup_prepare(&d->shell->trees->cgroups, a->name);
+}
+
+void
 tree_watch(struct daemon *d, struct app *a)
 {
 	add_job(d, JOB_TREE, a);

@@ -319,13 +319,22 @@ cgroup_make(const struct cgroups *c, const char *name)
 		errno = EINVAL;
 		return -1;
 	}
+	fd = openat(c->dir_fd, name, AS_DIRECTORY);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
 	if (mkdirat(c->dir_fd, name, 0755) < 0 && errno == ENOENT) {
 		if (make_parents(c->dir_fd, name) < 0)
 			return -1;
 		mkdirat(c->dir_fd, name, 0755);
 	}
-	fd = openat(c->dir_fd, name, AS_DIRECTORY);
-	return fd;
+	return openat(c->dir_fd, name, AS_DIRECTORY);
+}
+
+void
+cgroup_prepare(const struct cgroups *c, const char *name)
+{
+	if (c->dir_fd >= 0 && name_is_good(name))
+		mkdirat(c->dir_fd, name, 0755);
 }
 
 bool
@@ -335,6 +344,15 @@ cgroup_is_populated(const struct cgroups *c, const char *name)
 
 	snprintf(path, sizeof(path), "%s/cgroup.events", name);
 	return strstr(read_small(c->dir_fd, path, text, sizeof(text)), "populated 1") != NULL;
+}
+
+/* A directory has one link for each directory in it, beside its own two. */
+bool
+cgroup_has_parts(const struct cgroups *c, const char *name)
+{
+	struct stat st;
+
+	return fstatat(c->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink > 2;
 }
 
 bool

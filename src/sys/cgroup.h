@@ -31,7 +31,10 @@ void cgroups_close(struct cgroups *c);
  * Names are relative, "web" or "web/part": made where they are not there yet.  A directory's descriptor, or -1.
  */
 int cgroup_make(const struct cgroups *c, const char *name);
+/* So that cgroup_make() finds it: making one takes about as long as the clone that follows. */
+void cgroup_prepare(const struct cgroups *c, const char *name);
 bool cgroup_is_populated(const struct cgroups *c, const char *name);	/* by anything alive, below it too */
+bool cgroup_has_parts(const struct cgroups *c, const char *name);	/* directories that somebody made in it */
 bool cgroup_had_oom_kill(const struct cgroups *c, const char *name);
 /* Signals every process in it and below.  The number of them; SIGKILL: at least 1 where it was populated. */
 unsigned cgroup_signal(const struct cgroups *c, const char *name, int signo);

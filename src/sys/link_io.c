@@ -112,6 +112,19 @@ link_in_drop_fds(struct link_in *in)
 	in->fd_count = 0;
 }
 
+bool
+link_in_more(const struct link_in *in)
+{
+	return in->at < in->len;
+}
+
+void
+link_in_clear(struct link_in *in)
+{
+	link_in_drop_fds(in);
+	in->at = in->len = 0;
+}
+
 int
 link_in_take_fd(struct link_in *in, size_t i)
 {
@@ -189,18 +202,31 @@ read_big(struct link_in *in, int fd)
 	return 0;
 }
 
-/* The body stands in the packet, or in the memfd that is the last descriptor. */
+/* Behind the message at in->at, where the next one begins; 0: its body is not all there. */
+static size_t
+end_of_message(const struct link_in *in)
+{
+	size_t body_at = in->at + sizeof(in->h), end = body_at + in->h.body_len;
+
+	if (in->h.body_len > in->len - body_at)
+		return 0;
+	return end < in->len ? link_aligned(end) : end;
+}
+
+/* The body stands in the packet, or in the memfd that is the last descriptor: such a message is alone. */
 static int
-find_body(struct link_in *in, size_t packet_len)
+find_body(struct link_in *in)
 {
 	int fd, failed;
 
 	if (!(in->h.flags & LINK_F_MEMFD)) {
-		in->body = in->packet + sizeof(in->h);
-		return packet_len == sizeof(in->h) + in->h.body_len ? 0 : protocol_error();
+		in->body = in->packet + in->at + sizeof(in->h);
+		in->at = end_of_message(in);
+		return in->at > 0 ? 0 : protocol_error();
 	}
-	if (packet_len != sizeof(in->h) || in->fd_count == 0)
+	if (in->len != sizeof(in->h) || in->fd_count == 0)
 		return protocol_error();
+	in->at = in->len;
 	fd = in->fds[--in->fd_count];
 	failed = read_big(in, fd);
 	close(fd);
@@ -224,17 +250,18 @@ check_fds(struct link_in *in, bool truncated)
 	return 0;
 }
 
+/* The message at in->at; descriptors belong to the first of a packet. */
 static int
-take_apart(struct link_in *in, struct msghdr *msg, size_t len, bool from_engine)
+take_apart(struct link_in *in, bool from_engine, bool fds_truncated)
 {
-	if (len < sizeof(in->h) || (msg->msg_flags & MSG_TRUNC) || in->fd_count > FDS_ROOM - 1)
+	if (in->len - in->at < sizeof(in->h))
 		return protocol_error();
-	memcpy(&in->h, in->packet, sizeof(in->h));
-	if (find_body(in, len) < 0)
+	memcpy(&in->h, in->packet + in->at, sizeof(in->h));
+	if (find_body(in) < 0)
 		return -1;
 	if (link_check(&in->h, in->body, from_engine) < 0)
 		return protocol_error();
-	return check_fds(in, (msg->msg_flags & MSG_CTRUNC) != 0);
+	return check_fds(in, fds_truncated);
 }
 
 /*
@@ -255,8 +282,9 @@ receive(int sock, struct msghdr *msg)
 	}
 }
 
-int
-link_recv(int sock, struct link_in *in, bool from_engine)
+/* A packet, with its descriptors.  As link_recv(). */
+static int
+receive_packet(int sock, struct link_in *in, bool *fds_truncated)
 {
 	struct iovec iov = { .iov_len = PACKET_MAX };
 	union fd_control control;
@@ -264,8 +292,7 @@ link_recv(int sock, struct link_in *in, bool from_engine)
 			      .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes) };
 	ssize_t n;
 
-	link_in_drop_fds(in);
-	in->fds_lost = false;
+	in->at = in->len = 0;
 	if (in->packet == NULL && (in->packet = malloc(PACKET_MAX)) == NULL)
 		return -1;
 	iov.iov_base = in->packet;
@@ -277,9 +304,26 @@ link_recv(int sock, struct link_in *in, bool from_engine)
 		errno = ECONNRESET;
 		return -1;
 	}
-	if (take_apart(in, &msg, (size_t)n, from_engine) < 0) {
-		link_in_drop_fds(in);
-		return -1;
-	}
+	if ((msg.msg_flags & MSG_TRUNC) || in->fd_count > FDS_ROOM - 1)
+		return protocol_error();
+	in->len = (size_t)n;
+	*fds_truncated = (msg.msg_flags & MSG_CTRUNC) != 0;
 	return 1;
+}
+
+int
+link_recv(int sock, struct link_in *in, bool from_engine)
+{
+	bool fds_truncated = false;
+	int got = 1;
+
+	link_in_drop_fds(in);
+	in->fds_lost = false;
+	if (!link_in_more(in))
+		got = receive_packet(sock, in, &fds_truncated);
+	if (got > 0 && take_apart(in, from_engine, fds_truncated) < 0)
+		got = -1;
+	if (got < 0)
+		link_in_clear(in);
+	return got;
 }

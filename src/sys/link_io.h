@@ -12,8 +12,8 @@
  */
 
 /*
- * Sends the one message that link_put() or link_put_spawn() wrote into bytes; descriptors are
- * lent.  0; -1 with errno: EAGAIN where the socket is full (nothing was sent), else it is lost.
+ * Sends what link_put() and link_put_spawn() wrote into bytes: one message with its descriptors, which are lent, or
+ * as many without as LINK_MAX takes.  0; -1 with errno: EAGAIN where the socket is full (nothing was sent), else it is lost.
  */
 int link_send(int sock, const void *bytes, size_t len, const int *fds, size_t fd_count);
 
@@ -26,6 +26,7 @@ struct link_in {
 	bool fds_lost;			/* this process has no room for the descriptors that should be there */
 	char *packet, *big;		/* of this struct alone */
 	size_t big_cap;
+	size_t at, len;			/* what is left of the packet: packet[at..len) */
 };
 
 /*
@@ -34,8 +35,12 @@ struct link_in {
  * what is no message, else what failed.  After -1 the link is of no more use.
  */
 int link_recv(int sock, struct link_in *in, bool from_engine);
+/* The next message is there already, whatever the socket says. */
+bool link_in_more(const struct link_in *in);
 /* The i-th descriptor is the caller's from now on. */
 int link_in_take_fd(struct link_in *in, size_t i);
 /* Closes what was not taken. */
 void link_in_drop_fds(struct link_in *in);
+/* The peer is another one from now on: what is left of the last packet is nothing. */
+void link_in_clear(struct link_in *in);
 void link_in_fini(struct link_in *in);

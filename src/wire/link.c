@@ -29,6 +29,7 @@ static const struct shape {
 	[LINK_SPAWN]		= { sizeof(struct link_spawn), TAIL_SPAWN, FROM_ENGINE, true },
 	[LINK_SIGNAL]		= { sizeof(struct link_signal), TAIL_NONE, FROM_ENGINE, true },
 	[LINK_ACK]		= { 0, TAIL_NONE, FROM_ENGINE, true },
+	[LINK_ACK_AGAIN]	= { 0, TAIL_NONE, FROM_ENGINE, true },
 	[LINK_RELABEL]		= { sizeof(struct link_label), TAIL_NONE, FROM_ENGINE, true },
 	[LINK_ADOPT]		= { sizeof(struct link_number), TAIL_NONE, FROM_ENGINE, true },
 	[LINK_READY_SEEN]	= { 0, TAIL_NONE, FROM_ENGINE, true },
@@ -172,9 +173,11 @@ put_header(struct buf *out, enum link_type type, uint64_t inc, size_t body_len)
 	struct link_header h = {
 		.version = LINK_VERSION, .type = (uint8_t)type, .body_len = (uint32_t)body_len, .inc = inc,
 	};
+	static const char nothing[8];
 
 	if (body_len > LINK_BODY_MAX)
 		out->failed = true;
+	buf_add(out, nothing, link_aligned(out->len) - out->len);
 	buf_add(out, &h, sizeof(h));
 }
 

@@ -8,10 +8,12 @@
 #include <stdint.h>
 
 /*
- * The link between keeper and engine: a SOCK_SEQPACKET pair, one message a
- * packet, both ends on one machine (native byte order).  A fixed header, then a
- * body whose layout the type names.  Both sides check every length: a message that does not fit
- * its type is refused whole, and the side that gets one ends the link.
+ * The link between keeper and engine: a SOCK_SEQPACKET pair, both ends on one machine (native byte order).  A
+ * message is a fixed header, then a body whose layout the type names.  Both sides check every length: a message that
+ * does not fit its type is refused whole, and the side that gets one ends the link.
+ *
+ * A packet holds one message or several, each beginning at a multiple of 8: what is said at one time costs the
+ * other side one wake-up.  A message that comes with descriptors is alone in its packet.
  *
  * A message that would be longer than LINK_MAX goes as a memfd: the packet is
  * the header alone with LINK_F_MEMFD, the descriptor holds the body.
@@ -39,7 +41,8 @@ enum { ENGINE_FD_LINK = 3, ENGINE_FD_CONTROL, ENGINE_FD_EVENTS, ENGINE_FD_NOTIFY
 	X(READY, "ready")		/* the engine accepts what it has been told and works */ \
 	X(SPAWN, "spawn")		/* struct link_spawn + arrays + strings; see link_spawn_* */ \
 	X(SIGNAL, "signal")		/* struct link_signal */ \
-	X(ACK, "ack")			/* the exit of header.inc has been noted: forget it */ \
+	X(ACK, "ack")			/* the exit of header.inc has been noted: forget it, its cgroup too */ \
+	X(ACK_AGAIN, "ack_again")	/* the same, but its cgroup will be used again */ \
 	X(RELABEL, "relabel")		/* struct link_label: how to end header.inc, should the keeper have to */ \
 	X(ADOPT, "adopt")		/* struct link_number: this pid is now the main process of header.inc */ \
 	X(READY_SEEN, "ready_seen")	/* header.inc's readiness is noted: close its read end */ \
@@ -190,7 +193,14 @@ const char *link_type_name(unsigned type);
 /* How many descriptors come with a checked message, the memfd of LINK_F_MEMFD not counted. */
 size_t link_fd_count(const struct link_header *h, const void *body);
 
-/* Writes header and body at the end of out; text: appended with its NUL, NULL for none. */
+/* Where a message may begin, at len or behind it. */
+static inline size_t
+link_aligned(size_t len)
+{
+	return (len + 7) & ~(size_t)7;
+}
+
+/* Writes header and body at the end of out, behind other messages; text: appended with its NUL, NULL for none. */
 void link_put(struct buf *out, enum link_type type, uint64_t inc, const void *fixed, size_t fixed_len, const char *text);
 /* The text after the fixed part of a checked message. */
 const char *link_text(const struct link_header *h, const void *body);

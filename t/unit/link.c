@@ -113,7 +113,7 @@ put_one(struct buf *b, enum link_type type)
 		[LINK_SIGNAL] = sizeof(struct link_signal), [LINK_RELABEL] = sizeof(struct link_label),
 		[LINK_ADOPT] = sizeof(struct link_number), [LINK_EXIT] = sizeof(struct link_number),
 	};
-	bool about = type == LINK_SPAWNED || type == LINK_SPAWN_FAILED || type == LINK_EXITED ||
+	bool about = type == LINK_SPAWNED || type == LINK_SPAWN_FAILED || type == LINK_EXITED || type == LINK_ACK_AGAIN ||
 		     type == LINK_SIGNAL || type == LINK_ACK || type == LINK_RELABEL || type == LINK_ADOPT ||
 		     type == LINK_READY_SEEN;
 

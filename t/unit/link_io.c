@@ -113,6 +113,61 @@ a_message_with_too_many_or_too_few_descriptors_is_refused(void **state)
 }
 
 static void
+several_messages_come_in_one_packet(void **state)
+{
+	const struct link_number number = { 7 };
+
+	(void)state;
+	link_put(&out, LINK_STATUS, 0, NULL, 0, "in");
+	link_put(&out, LINK_ADOPT, 3, &number, sizeof(number), NULL);
+	link_put(&out, LINK_STATUS, 0, NULL, 0, "odd");
+	assert_int_equal(link_send(ends[0], out.data, out.len, NULL, 0), 0);
+	assert_int_equal(link_recv(ends[1], &in, true), 1);
+	assert_string_equal(link_text(&in.h, in.body), "in");
+	assert_true(link_in_more(&in));
+	assert_int_equal(link_recv(ends[1], &in, true), 1);
+	assert_int_equal(in.h.inc, 3);
+	assert_int_equal((uintptr_t)in.body % 8, 0);
+	assert_int_equal(link_recv(ends[1], &in, true), 1);
+	assert_string_equal(link_text(&in.h, in.body), "odd");
+	assert_false(link_in_more(&in));
+	assert_int_equal(link_recv(ends[1], &in, true), 0);
+}
+
+/* What came before the cut is good, the cut one is not. */
+static void
+a_packet_may_be_cut_nowhere(void **state)
+{
+	size_t len, first;
+	int got;
+
+	(void)state;
+	link_put(&out, LINK_STATUS, 0, NULL, 0, "first");
+	first = out.len;
+	link_put(&out, LINK_STATUS, 0, NULL, 0, "second");
+	for (len = 1; len < out.len; len++) {
+		assert_int_equal(link_send(ends[0], out.data, len, NULL, 0), 0);
+		got = link_recv(ends[1], &in, true);
+		assert_int_equal(got, len < first ? -1 : 1);
+		if (len > first)
+			assert_int_equal(link_recv(ends[1], &in, true), len <= link_aligned(first) ? 0 : -1);
+		assert_int_equal(link_recv(ends[1], &in, true), 0);
+	}
+}
+
+static void
+what_is_left_of_a_packet_is_not_the_next_peer_s(void **state)
+{
+	(void)state;
+	link_put(&out, LINK_STATUS, 0, NULL, 0, "first");
+	link_put(&out, LINK_STATUS, 0, NULL, 0, "second");
+	link_send(ends[0], out.data, out.len, NULL, 0);
+	assert_int_equal(link_recv(ends[1], &in, true), 1);
+	link_in_clear(&in);
+	assert_int_equal(link_recv(ends[1], &in, true), 0);
+}
+
+static void
 a_large_body_goes_as_a_memfd(void **state)
 {
 	char *text = malloc(1000 * 1000 + 1);
@@ -242,6 +297,9 @@ main(void)
 		TEST(a_message_arrives_whole_with_its_descriptor),
 		TEST(descriptors_that_are_not_taken_are_closed),
 		TEST(a_message_with_too_many_or_too_few_descriptors_is_refused),
+		TEST(several_messages_come_in_one_packet),
+		TEST(a_packet_may_be_cut_nowhere),
+		TEST(what_is_left_of_a_packet_is_not_the_next_peer_s),
 		TEST(a_large_body_goes_as_a_memfd),
 		TEST(a_large_body_in_anything_but_a_sealed_memfd_is_refused),
 		TEST(what_is_no_message_is_refused),
