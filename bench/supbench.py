@@ -163,7 +163,7 @@ class Limit(Peer):
 
 
 class Appctld(Peer):
-    throttle = "none for the first restart, then 0.1 s doubling"
+    throttle, settle = "none for the first restart, then 0.1 s doubling until it was up for 10 s", 12
     extra = ""
 
     def app(self, i, keys="", mode=None):
