@@ -5,6 +5,7 @@ MANUALS = doc/appctl.1 doc/appctl-events.7 doc/appctld.8 doc/appctld.conf.5
 EXTRA_DIST += \
 	doc/app_ctrl.md \
 	doc/architecture.md \
+	doc/cases.md \
 	$(MANUALS:=.scd)
 
 if HAVE_SCDOC

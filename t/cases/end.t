@@ -167,4 +167,25 @@ subtest 'the supervisor is stopped or killed by its own child' => sub {
 	}
 };
 
+# Nobody is left who could reap: the next appctld in the same place ends what is there, and begins anew.
+subtest 'the keeper is killed' => sub {
+	needs_root();
+	needs_cgroup();
+	for my $with_engine (0, 1) {
+		my $node = started('web: { command = ["/bin/sleep", "1000"]; applications = ["other"]; };', may_leave_processes => 1);
+		my @before = map { $_->{pid} } $node->events_so_far({ event => 'app_running' });
+		my $engine = $node->engine_pid;
+		kill KILL => $node->pid, $with_engine ? $engine : ();
+		Appctl::Test::wait_child(delete $node->{child}, 10);
+		until_true($node, 'the engine goes too', sub { !process_is_alive($engine) });
+		my $start = time;
+		$node->start;
+		$node->wait_event({ event => 'mode_stable' });
+		cmp_ok(time - $start, '<', 2 * slow_factor(), ($with_engine ? 'with its engine' : 'alone') . ': all is as it was wanted soon');
+		ok(!process_is_alive($_), '... and what the last one had left is gone') for @before;
+		is(scalar $node->events_so_far({ event => 'app_running' }), 2, '... nothing runs twice');
+		is($node->stop, 0);
+	}
+};
+
 done_testing;
