@@ -26,7 +26,7 @@ add_step(struct table *t, struct table_line *wave, const json_t *step, struct bu
 	table_set(line, 2, buf_text(b));
 }
 
-/* A branch for each wave: its steps go in parallel. */
+/* A branch for each wave, first those of the stops: the steps of one go in parallel. */
 static void
 print_steps(const json_t *steps)
 {
@@ -34,14 +34,17 @@ print_steps(const json_t *steps)
 	struct table_line *line = NULL;
 	struct buf b = { 0 };
 	double wave = -1;
+	bool stops = false, stop;
 	size_t i;
 	const json_t *step;
 
 	json_array_foreach((json_t *)steps, i, step) {
-		if (line == NULL || number_at(step, "wave") != wave) {
+		stop = strcmp(text_at(step, "action"), "stop") == 0;
+		if (line == NULL || number_at(step, "wave") != wave || stop != stops) {
 			wave = number_at(step, "wave");
+			stops = stop;
 			buf_clear(&b);
-			buf_printf(&b, "wave %.0f", wave);
+			buf_printf(&b, "%s, wave %.0f", stops ? "stops" : "starts", wave);
 			line = table_add(t, NULL);
 			table_set(line, 0, buf_text(&b));
 		}

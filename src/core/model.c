@@ -36,6 +36,17 @@ name_is_valid(const char *name)
 	return len <= NAME_MAX_LEN;
 }
 
+bool
+node_name_is_valid(const char *name)
+{
+	size_t len;
+
+	for (len = 0; name[len] != '\0'; len++)
+		if (!isalnum((unsigned char)name[len]) && (len == 0 || strchr("-_.", name[len]) == NULL))
+			return false;
+	return len > 0 && len <= NAME_MAX_LEN;
+}
+
 /* Apps, roles and modes lie in order of name: first member of each is the name. */
 static const void *
 find(const void *v, uint32_t n, size_t size, const char *name)

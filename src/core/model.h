@@ -230,4 +230,6 @@ const char *ready_type_name(enum ready_type t);
 int signal_by_name(const char *name);
 /* 15 -> "TERM"; numbers that have no name become "RTMIN+n" or the number; lent until the next call. */
 const char *signal_name(int signo);
+/* As of applications, but what hostnames have is welcome too: dots, and a digit first. */
+bool node_name_is_valid(const char *name);
 bool name_is_valid(const char *name);		/* [A-Za-z][-A-Za-z0-9_]*, at most NAME_MAX_LEN, not add or del */

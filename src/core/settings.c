@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/suggest.h"
 
-#include <ctype.h>
 #include <string.h>
 
 void
@@ -26,18 +25,6 @@ settings_check_give_up(struct builder *b)
 	}
 }
 
-/* As of applications, but what hostnames have is welcome too: dots, and a digit first. */
-static bool
-node_is_valid(const char *name)
-{
-	size_t len;
-
-	for (len = 0; name[len] != '\0'; len++)
-		if (!isalnum((unsigned char)name[len]) && (len == 0 || strchr("-_.", name[len]) == NULL))
-			return false;
-	return len > 0 && len <= NAME_MAX_LEN;
-}
-
 static void
 read_settings(struct builder *b)
 {
@@ -48,7 +35,7 @@ read_settings(struct builder *b)
 	if (g->node != NULL) {
 		builder_set_path(b, "node", NULL, NULL);
 		b->m->node = reader_text(&b->r, g->node);
-		if (b->m->node != NULL && !node_is_valid(b->m->node))
+		if (b->m->node != NULL && !node_name_is_valid(b->m->node))
 			reader_fail(&b->r, g->node, "letters, digits, -, _ and ., at most 63", "\"%.80s\" is no node's name", b->m->node);
 	}
 	if (g->default_mode != NULL) {

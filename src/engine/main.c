@@ -183,6 +183,10 @@ main(int argc, char **argv)
 	log_init("appctld");
 	if (read_options(argc, argv, &d, &asked) < 0)
 		return EXIT_USAGE;
+	if (d.node != NULL && !node_name_is_valid(d.node)) {
+		fprintf(stderr, "appctld: -n \"%.80s\" is no node's name: letters, digits, -, _ and ., at most 63\n", d.node);
+		return EXIT_USAGE;
+	}
 	if (d.config_path == NULL) {
 		conf_default_path(default_path);
 		d.config_path = default_path;

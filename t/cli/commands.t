@@ -66,7 +66,7 @@ subtest 'status' => sub {
 subtest 'mode, await, plan' => sub {
 	ok_command(qr/^mode normal, stable\n\n +MODE +ROLES\n(?s:.*)^\* normal +active and basic\n(?s:.*)^\* basic +db and fonts\n/m, 'mode');
 	is($node->appctl_json('mode')->{mode}, 'normal', '--json');
-	ok_command(qr/^STEP +WHY.*\nwave 1.*\n.*stop web +\S.*\n/, 'plan', 'maintenance');
+	ok_command(qr/^STEP +WHY.*\nstops, wave 1.*\n.*stop web +\S.*\n/, 'plan', 'maintenance');
 	ok_command(qr/^nothing to do\n/, 'plan');
 	my @before = map { $_->{pid} } @{ $node->appctl_json('status', 'db')->{applications} };
 	ok_command(qr/^mode maintenance is stable\n/, 'mode', 'maintenance', '--wait=10');

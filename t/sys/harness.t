@@ -35,4 +35,10 @@ is(slurp($node->dir . '/conf.d/10-a.conf'), "# a\n", 'drop-in');
 ok(Appctl::Test::event_matches({ event => 'x', app => 'web' }, { event => qr/^x$/, pid => undef }), 'an event matches');
 ok(!Appctl::Test::event_matches({ event => 'x', app => 'web' }, { app => 'db' }), 'and does not');
 
+subtest 'a node\'s name that is none' => sub {
+	my $r = Appctl::Test->new(config => 'applications: { a: {}; };', node => 'a b')->run_appctld;
+	is($r->{exit}, 2, 'is refused');
+	like($r->{err}, qr/"a b" is no node's name/, 'and said');
+};
+
 done_testing;
