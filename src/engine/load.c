@@ -25,6 +25,7 @@ struct loader {
 	/* Of the first: */
 	struct model *m;
 	struct conf_set set, before;	/* before: what is in force, where only what is new is taken */
+	struct names_request *asking;	/* until it is submitted */
 	struct buf files;		/* struct fragment[]: what the model was made of */
 	struct problems ps;
 };
@@ -127,6 +128,27 @@ gather_new(struct loader *l)
 	return 0;
 }
 
+/* All names are asked for, also those of a configuration that is refused: a user shall see everything at once. */
+static bool
+note_name(void *arg, const char *name, bool is_group)
+{
+	names_want(arg, name, is_group);
+	return true;
+}
+
+static bool
+name_may_exist(void *arg, const char *name, bool is_group)
+{
+	return names_may_exist(arg, name, is_group);
+}
+
+static void
+build(struct loader *l, name_is_known *ask, void *arg)
+{
+	l->m = model_build_asking((const struct fragment *)(const void *)l->files.data,
+				  l->files.len / sizeof(struct fragment), ask, arg, &l->ps);
+}
+
 static void
 read_files(struct loader *l)
 {
@@ -139,8 +161,7 @@ read_files(struct loader *l)
 	if (l->files.failed)
 		no_memory(l);
 	else
-		l->m = model_build((const struct fragment *)(const void *)l->files.data,
-				   l->files.len / sizeof(struct fragment), &l->ps);
+		build(l, note_name, l->asking);
 }
 
 /* The model in force becomes the one that was read. */
@@ -229,7 +250,13 @@ names_known(void *arg, bool timed_out)
 	struct loader *l = arg;
 
 	(void)timed_out;
-	names_check(l->d->names, l->m, &l->ps);
+	if (l->m != NULL) {
+		names_check(l->d->names, l->m, &l->ps);
+	} else {
+		problems_free(&l->ps);
+		l->ps = (struct problems){ 0 };
+		build(l, name_may_exist, l->d->names);
+	}
 	conclude(l);
 }
 
@@ -238,8 +265,9 @@ work(struct loader *l)
 {
 	if (l->first == NULL)
 		return;
+	l->asking = names_request_new(names_known, l);
 	read_files(l);
-	if (l->m == NULL || !names_ask(l->d->names, l->m, names_known, l))
+	if (!names_submit(l->d->names, l->asking))
 		conclude(l);
 }
 

@@ -30,8 +30,8 @@ struct entry {
 };
 
 /* One run of the helper. */
-struct request {
-	struct request *next;
+struct names_request {
+	struct names_request *next;
 	struct buf argv;		/* char *[]: "u:NAME", "g:NAME", owned */
 	names_done *done;
 	void *arg;
@@ -41,7 +41,7 @@ struct names {
 	struct daemon *d;
 	struct entry *v;
 	size_t n, cap;
-	struct request *first;		/* the one that is being asked, and those that wait */
+	struct names_request *first;		/* the one that is being asked, and those that wait */
 	struct helper helper;
 	struct watch *watch;
 	struct timer *timer;
@@ -215,7 +215,7 @@ take_answer(struct names *n, const char *line, size_t len)
 }
 
 static void
-request_free(struct request *r)
+request_free(struct names_request *r)
 {
 	char **argv = (char **)(void *)r->argv.data;
 	size_t i;
@@ -230,7 +230,7 @@ request_free(struct request *r)
 static void
 finish(struct names *n, bool timed_out)
 {
-	struct request *r = n->first;
+	struct names_request *r = n->first;
 
 	watch_free(n->watch);
 	n->watch = NULL;
@@ -313,7 +313,7 @@ ask_next(struct names *n)
 }
 
 static void
-add_word(struct request *r, const char *prefix, const char *name)
+add_word(struct names_request *r, const char *prefix, const char *name)
 {
 	char *word = NULL;
 
@@ -323,31 +323,30 @@ add_word(struct request *r, const char *prefix, const char *name)
 		buf_add(&r->argv, &word, sizeof(word));
 }
 
-static void
-want(struct request *r, bool is_group, const char *name)
+void
+names_want(struct names_request *r, const char *name, bool is_group)
 {
 	if (name != NULL && !needs_no_lookup(name))
 		add_word(r, is_group ? "g:" : "u:", name);
 }
 
-static struct request *
-request_new(names_done *done, void *arg)
+struct names_request *
+names_request_new(names_done *done, void *arg)
 {
-	struct request *r = calloc(1, sizeof(*r));
+	struct names_request *r = calloc(1, sizeof(*r));
 
 	if (r == NULL)
-		return NULL;
+		daemon_give_up("no memory to look up names");
 	r->done = done;
 	r->arg = arg;
 	add_word(r, "", helper_path());
 	return r;
 }
 
-/* false: it asks for nothing. */
-static bool
-submit(struct names *n, struct request *r)
+bool
+names_submit(struct names *n, struct names_request *r)
 {
-	struct request **last;
+	struct names_request **last;
 
 	if (!r->argv.failed && r->argv.len <= sizeof(char *)) {
 		request_free(r);
@@ -364,42 +363,44 @@ submit(struct names *n, struct request *r)
 bool
 names_ask(struct names *n, const struct model *m, names_done *done, void *arg)
 {
-	struct request *r = request_new(done, arg);
+	struct names_request *r = names_request_new(done, arg);
 	uint32_t i;
 
-	if (r == NULL)
-		daemon_give_up("no memory to look up names");
 	for (i = 0; i < m->name_count; i++)
-		want(r, m->names[i].is_group, m->names[i].name);
-	return submit(n, r);
+		names_want(r, m->names[i].name, m->names[i].is_group);
+	return names_submit(n, r);
 }
 
 bool
 names_ask_for(struct names *n, const struct circumstances *as, names_done *done, void *arg)
 {
-	struct request *r = request_new(done, arg);
+	struct names_request *r = names_request_new(done, arg);
 	uint32_t i;
 
-	if (r == NULL)
-		daemon_give_up("no memory to look up names");
-	want(r, false, as->user);
-	want(r, true, as->group);
+	names_want(r, as->user, false);
+	names_want(r, as->group, true);
 	for (i = 0; i < as->groups.n; i++)
-		want(r, true, as->groups.v[i]);
-	return submit(n, r);
+		names_want(r, as->groups.v[i], true);
+	return names_submit(n, r);
+}
+
+bool
+names_may_exist(const struct names *n, const char *name, bool is_group)
+{
+	const struct entry *e = find(n, is_group ? NAME_GROUP : NAME_USER, name);
+
+	return e == NULL || !e->missing;
 }
 
 void
 names_check(const struct names *n, const struct model *m, struct problems *ps)
 {
 	const struct name_use *use;
-	const struct entry *e;
 	uint32_t i;
 
 	for (i = 0; i < m->name_count; i++) {
 		use = &m->names[i];
-		e = find(n, use->is_group ? NAME_GROUP : NAME_USER, use->name);
-		if (e != NULL && e->missing)
+		if (!names_may_exist(n, use->name, use->is_group))
 			problem_add(ps, use->at, use->path, NULL, "unknown %s \"%.80s\"",
 				    use->is_group ? "group" : "user", use->name);
 	}
@@ -425,7 +426,7 @@ names_new(struct daemon *d)
 void
 names_free(struct names *n)
 {
-	struct request *r;
+	struct names_request *r;
 	size_t i;
 
 	if (n == NULL)

@@ -130,6 +130,12 @@ void names_free(struct names *n);
  */
 typedef void names_done(void *arg, bool timed_out);
 bool names_ask(struct names *n, const struct model *m, names_done *done, void *arg);
+/* The same for names that are told one by one, in whatever order; names_submit() takes r.  false: nothing is to be asked. */
+struct names_request;
+struct names_request *names_request_new(names_done *done, void *arg);
+void names_want(struct names_request *r, const char *name, bool is_group);	/* NULL: none */
+bool names_submit(struct names *n, struct names_request *r);
+bool names_may_exist(const struct names *n, const char *name, bool is_group);	/* false: it was asked for and is not there */
 /* The same for those of one definition. */
 bool names_ask_for(struct names *n, const struct circumstances *as, names_done *done, void *arg);
 /* Those of m that do not exist. */

@@ -42,6 +42,14 @@ subtest 'an unknown user' => sub {
 	ok(process_is_alive($web->{pid}), 'nothing is touched');
 };
 
+subtest 'an unknown user among other mistakes' => sub {
+	$node->config("applications:\n{\n\tweb: { command = [\"/bin/sleep\", \"1000\"]; user = \"nobody-of-that-name\"; nice = 100; };\n};\n");
+	my $r = $node->appctl('reload');
+	is($r->{exit}, 2, 'is refused');
+	like($r->{err}, qr/web\.user: unknown user "nobody-of-that-name"/, 'the user');
+	like($r->{err}, qr/web\.nice: /, 'and the rest in one answer');
+};
+
 subtest 'a good one' => sub {
 	$node->config(<<'END');
 applications:
