@@ -8,6 +8,7 @@ use Appctl::Test;
 
 sub sorted_ms { return sort { $a <=> $b } map { 1000 * $_ } @_ }
 
+my $figure;
 subtest 'eight that spin' => sub {
 	my $node = Appctl::Test->new(config => join "\n", 'applications: {', (map { "spin$_: { command = \"while :; do :; done\"; };" } 1 .. 8), '};')->start;
 	$node->wait_event({ event => 'mode_stable' });
@@ -28,7 +29,7 @@ subtest 'eight that spin' => sub {
 		push @command, time - $start;
 	}
 	@command = sorted_ms(@command);
-	diag(sprintf 'a call: p50 %.2f ms, p99 %.2f ms, slowest %.2f ms; a whole command: p50 %.1f ms', @call[200, 396, 399], $command[5]);
+	$figure = sprintf('beside eight that spin, a call: p50 %.2f ms, p99 %.2f ms, slowest %.2f ms; a whole command: p50 %.1f ms', @call[200, 396, 399], $command[5]);
 	# Other tests may run beside this one.
 	cmp_ok($call[396], '<', 250 * slow_factor(), 'soon');
 	my $start = time;
@@ -104,4 +105,5 @@ subtest 'who knocks for nothing' => sub {
 	is($node->stop, 0);
 };
 
+diag($figure) if defined $figure;
 done_testing;

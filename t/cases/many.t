@@ -6,8 +6,7 @@ use Test::More;
 use Time::HiRes qw(time);
 use Appctl::Test;
 
-# APPCTL_TEST_MANY=5000 for more.
-my $count = $ENV{APPCTL_TEST_MANY} || 500;
+my $count = 500;
 my $layers = 10;
 my $width = $count / $layers;
 my $limit = 2 * slow_factor();
@@ -48,4 +47,5 @@ for (grep { $_->[0] > 0 } @all) {
 }
 is("@wrong", '', 'in reverse order');
 cmp_ok(scalar(grep { $_ eq 'TERM' } values %by), '>=', $count / 2, 'as far as those that hang let it');
+diag(sprintf '%d applications, of which 5 hang, stopped in %.2f s of %d', $count, $took, $limit);
 done_testing;

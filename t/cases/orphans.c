@@ -99,5 +99,6 @@ main(int argc, char **argv)
 	}
 	qsort(age, (size_t)count, sizeof(*age), by_age);
 	printf("%ld %lld %lld %lld\n", count, (long long)age[count / 2], (long long)age[count - 1 - count / 1000], (long long)age[count - 1]);
+	free(age);
 	return 0;
 }
