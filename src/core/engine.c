@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { EFFECTS_KEPT = 512 };
+
 static const struct ready no_ready = { .type = READY_NONE };
 static const struct backoff no_backoff = { 0 };
 static const struct app_def barrier_def = { .name = "(protected)", .ready = &no_ready, .backoff = &no_backoff };
@@ -134,7 +136,13 @@ engine_effects(struct engine *e)
 void
 engine_effects_done(struct engine *e)
 {
-	e->effects.n = 0;
+	struct effects *s = &e->effects;
+
+	s->n = 0;
+	if (s->cap > EFFECTS_KEPT) {		/* a mode change is over: what it took is not kept for the next */
+		free(s->v);
+		*s = (struct effects){ 0 };
+	}
 	arena_reset(e->scratch);
 	bury_dead(e);
 }

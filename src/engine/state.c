@@ -20,6 +20,7 @@
  * memory.  Only the first page is mapped, for the store that makes a step count.
  */
 enum { CHUNK = 64 * 1024, GARBAGE_MIN = 1024 * 1024, PENDING_MAX = 16 * 1024 * 1024 };
+enum { GARBAGE_AT_THE_END = 64 * 1024 * 1024 };
 
 struct state_file {
 	int fd;				/* -1: there is none, the next compaction makes one */
@@ -455,6 +456,13 @@ rewrite(struct daemon *d, const struct state_view *old)
 	return -1;
 }
 
+/* What is about to go anyway is not made small while everybody waits for the end. */
+static size_t
+compact_at(const struct daemon *d)
+{
+	return d->state->compact_at + (engine_shutting_down(d->engine) ? GARBAGE_AT_THE_END : 0);
+}
+
 /*
  * The keeper takes its messages in order, so whatever is ordered after the new
  * file was offered is ordered by an engine whose state that file is.
@@ -465,7 +473,7 @@ state_compact(struct daemon *d)
 	struct state_file *s = d->state;
 	struct state_view old;
 
-	if (s->failed ? !s->gap : s->committed < s->compact_at)
+	if (s->failed ? !s->gap : s->committed < compact_at(d))
 		return;
 	if (state_look(s, &old) < 0 || rewrite(d, &old) < 0)
 		s->compact_at = s->committed + GARBAGE_MIN;	/* not now: try again later */
