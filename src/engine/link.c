@@ -396,8 +396,8 @@ receive(void *arg, int what)
 	link_in_drop_fds(&k->in);
 	if (got < 0)
 		daemon_give_up(errno == EPROTO ? "the keeper sent what is no message" : "the keeper is gone");
-	daemon_batch(k->d, false);
 	keeper_gather(k, false);
+	daemon_batch(k->d, false);	/* what it orders goes out before anybody else hears of it */
 }
 
 struct keeper_link *
