@@ -193,6 +193,10 @@ class Appctld(Peer):
         return {"one": ctl + ["s00000"], "all": ctl}
 
 
+class AppctldBest(Appctld):
+    throttle, settle, extra = "none", 2, "backoff = { min = 0.0; max = 0.0; };"
+
+
 class S6(Peer):
     script = True
     throttle = "1 s between two starts"
@@ -328,7 +332,7 @@ class Limit2t(Limit):
 
 
 PEERS = {"limit-" + m: lim(m) for m in ("fork", "vfork", "spawn", "clone3", "cgroup")}
-PEERS.update({"limit-vfork-2t": Limit2t, "appctld": Appctld, "s6": S6, "s6-bin": S6bin, "runit": Runit, "runit-bin": Runitbin, "supervisord": Supervisord,
+PEERS.update({"limit-vfork-2t": Limit2t, "appctld": Appctld, "appctld-best": AppctldBest, "s6": S6, "s6-bin": S6bin, "runit": Runit, "runit-bin": Runitbin, "supervisord": Supervisord,
               "supervisord-best": SupervisordBest, "systemd": Systemd, "systemd-best": SystemdBest})
 
 
