@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	doc/app_ctrl.md \
 	doc/architecture.md \
 	doc/cases.md \
+	doc/performance.md \
 	$(MANUALS:=.scd)
 
 if HAVE_SCDOC
