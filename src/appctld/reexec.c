@@ -8,6 +8,7 @@
 #include "sys/process.h"
 #include "sys/program.h"
 #include "wire/handover.h"
+#include "wire/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@
  * would be handed over, its engine the state.  Only when both can, the engine is sent away, and when it
  * has ended the exec follows.  Whatever goes wrong before that, the old program simply goes on.
  */
+enum { COPY_AT_ONCE = 1024 * 1024 };
 enum { TRIAL_WITHIN_MS = 5000, ENGINE_ENDS_WITHIN_MS = 1000 };
 
 /* --- Which program -------------------------------------------------------------- */
@@ -157,22 +159,22 @@ make_handover(const struct keeper *k)
 }
 
 /*
- * From its first byte on: the header says how much was committed when that was read, and what
- * it says is there already; the engine only ever adds behind it.
+ * The engine writes on meanwhile: first of all the header, which says how much was committed then; all of that is
+ * there by then, and what follows is only ever added behind it.
  */
 static int
 copy_state(const struct keeper *k)
 {
 	autoclose int fd = memfd_create("appctl-state", MFD_CLOEXEC);
-	struct stat st;
+	struct state_header header;
+	ssize_t first = fd < 0 ? -1 : pread(k->state_fd, &header, sizeof(header), 0), n = 1;
 	off_t at = 0;
-	ssize_t n = 1;
 
-	if (fd < 0 || fstat(k->state_fd, &st) < 0)
+	while (first >= 0 && n > 0)
+		n = sendfile(fd, k->state_fd, &at, COPY_AT_ONCE);
+	if (first < 0 || n < 0 || (first > 0 && pwrite(fd, &header, (size_t)first, 0) < 0))
 		return -1;
-	while (at < st.st_size && n > 0)
-		n = sendfile(fd, k->state_fd, &at, (size_t)(st.st_size - at));
-	return n < 0 ? -1 : move_up(take_fd(&fd));
+	return move_up(take_fd(&fd));
 }
 
 /* --- The trial ---------------------------------------------------------------------- */

@@ -17,7 +17,7 @@ my $subscribers = $ENV{REEXEC_SUBSCRIBERS} // 5;
 
 sub pids {
 	my ($node) = @_;
-	return { map { $_->{name} => $_->{pid} } grep { $_->{name} !~ /^crash/ } @{ $node->appctl_json('status')->{applications} } };
+	return { map { $_->{name} => $_->{pid} } grep { $_->{name} =~ /^a\d/ } @{ $node->appctl_json('status')->{applications} } };
 }
 
 sub open_descriptors { return scalar(() = glob "/proc/$_[0]/fd/*") }
@@ -69,6 +69,7 @@ applications:
 $stable
 	crash1: { command = "echo x >>\@DIR\@/crash1; sleep 0.03; exit 3"; backoff = { min = 0.02; max = 0.05; }; };
 	crash2: { command = "echo x >>\@DIR\@/crash2; sleep 0.05; kill -9 \$\$"; backoff = { min = 0.02; max = 0.05; }; };
+	busy: { command = "echo x >>\@DIR\@/busy; exec sleep 1000"; };
 	what: { command = "ulimit -n; umask; grep -E 'Sig[PBIC]|Cap|NoNew|Groups' /proc/self/status; ls /proc/self/fd | wc -l"; type = "oneshot";
 	        log = { type = "file"; path = "\@DIR\@/what"; }; };
 };
@@ -84,9 +85,11 @@ END
 	my ($descriptors) = sort { $a <=> $b } map { sleep 0.005; open_descriptors($keeper) } 1 .. 20;
 	my (@pauses, @failed);
 	for my $round (1 .. $rounds) {
+		my $restart = spawn_program(program('appctl'), '-r', $node->runtime_dir, 'restart', 'busy', { err => "$dir/restart" });
 		my ($pause, $status, $said) = reexec_and_ask($node, "$dir/said");
 		push @failed, "round $round: $said" if $status || $said !~ /^appctld \S+ was replaced by \S+$/;
 		push @pauses, $pause;
+		push @failed, "round $round: restart" if !defined Appctl::Test::wait_child($restart, 10);
 	}
 	is("@failed", '', 'each time it is replaced');
 	is($node->appctl_json('status')->{replaced}, $rounds, 'and counts');
@@ -111,7 +114,7 @@ END
 		is("@wrong[0 .. ($#wrong > 5 ? 5 : $#wrong)]", '', scalar(@seqs) . ' events, none lost, none twice');
 		is(scalar(grep { $_->{event} eq 'lost' } @events), 0, 'nor said to be lost');
 		next if $file ne $files[0];
-		for my $app ('crash1', 'crash2') {
+		for my $app ('crash1', 'crash2', 'busy') {
 			my %n;
 			$n{ $_->{event} }++ for grep { ($_->{app} // '') eq $app } @events;
 			my $started = () = slurp($node->dir . "/$app") =~ /x/g;

@@ -156,6 +156,86 @@ subtest 'a shutdown is stronger' => sub {
 	is($node->wait_end, 0);
 };
 
+# A trial that waits for a file before it says what the real one says.
+sub slow_trial {
+	my ($dir) = @_;
+	put($dir, 'good', bytes_of('appctld'));
+	put($dir, 'appctld', "#!/bin/sh\ncase \$1 in --trial) echo >$dir/on_trial; while [ ! -e $dir/go ]; do sleep 0.02; done ;; esac\nexec $dir/good \"\$@\"\n");
+}
+
+sub reexec_in_background {
+	my ($node, $dir) = @_;
+	spew("$dir/said", '');
+	my $command = spawn_program(program('appctl'), '-r', $node->runtime_dir, 'reexec', { out => "$dir/said", err => "$dir/said" });
+	until_true('the trial', sub { -e "$dir/on_trial" });
+	return $command;
+}
+
+subtest 'the client is killed during the trial' => sub {
+	my ($node, $dir) = start();
+	slow_trial($dir);
+	my $command = reexec_in_background($node, $dir);
+	kill KILL => $command;
+	Appctl::Test::wait_child($command, 10);
+	spew("$dir/go", '');
+	ok(until_true('a replacement', sub { $node->appctl_json('status')->{replaced} == 1 }), 'it is replaced');
+	follow_again($node);
+	is($node->stop, 0);
+};
+
+subtest 'the engine is killed during the trial' => sub {
+	my ($node, $dir) = start();
+	my $before = pids($node);
+	slow_trial($dir);
+	my $command = reexec_in_background($node, $dir);
+	kill KILL => $node->engine_pid;
+	my $status = Appctl::Test::wait_child($command, 10);
+	is($status >> 8, 1, 'the command fails');
+	like(slurp("$dir/said"), qr/outcome unknown/, 'and says that it does not know');
+	spew("$dir/go", '');
+	ok(until_true('a replacement', sub { $node->appctl_json('status')->{replaced} == 1 }), 'it is replaced all the same');
+	is_deeply(pids($node), $before, 'no application has noticed');
+	follow_again($node);
+	is($node->stop, 0);
+};
+
+subtest 'many ask at once' => sub {
+	my ($node, $dir) = start();
+	slow_trial($dir);
+	my @sockets = map { $node->connect_control } 1 .. 3;
+	$node->varlink_send($_, 'Reexec') for @sockets;
+	$node->varlink_send($sockets[0], 'GetMode');
+	my $command = reexec_in_background($node, $dir);
+	# Until a later call of the same kind is answered, the engine has read all that came before.
+	$node->varlink('GetMode', {});
+	spew("$dir/go", '');
+	is($node->varlink_read($_)->{parameters}{replaced}, 1, 'all are answered') for @sockets;
+	is($node->varlink_read($sockets[0]), undef, 'and then the connection ends');
+	is(Appctl::Test::wait_child($command, 10), 0);
+	follow_again($node);
+	is($node->stop, 0);
+};
+
+subtest 'as an ordinary user, without control groups' => sub {
+	plan(skip_all => 'needs root to become another user') if $> != 0;
+	my $node = Appctl::Test->new(uid => 65534, config => <<'END');
+applications: { app: { command = "setsid sleep 1001 & echo $! >@DIR@/below; wait"; restart = "temporary"; }; };
+END
+	$node->start;
+	my $running = $node->wait_event({ event => 'app_running' });
+	until_true('its descendant', sub { slurp($node->dir . '/below') =~ /\d\n/ });
+	chomp(my $below = slurp($node->dir . '/below'));
+	my $as_user = sub { $node->appctl(@_, { uid => 65534 }) };
+	is($as_user->('reexec')->{exit}, 0) for 1, 2;
+	follow_again($node);
+	is($node->appctl_json('status')->{applications}[0]{tracking}, 'subreaper');
+	kill KILL => $running->{pid};
+	$node->wait_event({ event => 'app_exited', app => 'app', pid => $running->{pid} });
+	$node->wait_event({ event => 'app_stopped', app => 'app' });
+	ok(!process_is_alive($below), 'what an application leaves is still known to be its own');
+	is($node->stop, 0);
+};
+
 subtest 'what began before goes on after' => sub {
 	my $dir = Appctl::Test::scratch_directory();
 	my $node = Appctl::Test->new(config => <<'END');
