@@ -90,6 +90,7 @@ reexec_trial(const char *instance, int state_fd)
 			(m = state_model(&v)) == NULL ? "the configuration in the state is not accepted any more" : NULL;
 	model_unref(m);
 	state_unmap(&v);
+	state_free(s);
 	if (why != NULL)
 		fprintf(stderr, "the engine refuses: %s\n", why);
 	else
