@@ -138,6 +138,7 @@ send_lines(struct subscriber *s)
 {
 	struct runs r;
 	struct msghdr msg = { .msg_iov = r.iov };
+	int tries = 3;
 	ssize_t n;
 
 	gather(s, &r);
@@ -146,9 +147,10 @@ send_lines(struct subscriber *s)
 		return 1;
 	}
 	msg.msg_iovlen = (size_t)r.iov_count;
+	/* Cut off, a follower of a shutdown would come back to nobody: want of memory gets another chance. */
 	do
 		n = sendmsg(s->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || ((errno == ENOMEM || errno == ENOBUFS) && tries-- > 0)));
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -1;
 	advance(s, &r, (size_t)n);
