@@ -120,6 +120,9 @@ check_effect(struct world *w, const struct effect *ef)
 {
 	const struct app *a;
 
+	/* With several calls together, what an effect was decided by is not what there is now. */
+	if (w->gathered > 0)
+		return;
 	if (ef->type == EFFECT_SPAWN && ef->kind == CHILD_MAIN && ef->inc == ef->app->inc[CHILD_MAIN] && !w->engine_is_new)
 		check_may_start(w, ef->app);
 	if (ef->type != EFFECT_EVENT || ef->event.category != EVENT_APP_STOPPING || w->hurried ||

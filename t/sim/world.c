@@ -155,6 +155,7 @@ world_settle_step(struct world *w)
 		w->saved_model = model_ref((struct model *)engine_model(w->engine));
 	}
 	w->engine_is_new = false;
+	w->gathered = 0;
 	for (i = 0; i < ef->n && (long)i < until; i++)
 		carry_out(w, &ef->v[i]);
 	engine_effects_done(w->engine);
@@ -234,8 +235,19 @@ world_engine_dies(struct world *w)
 	world_trace(w, "the engine dies");
 	w->deaths++;
 	w->pidfile_of = 0;
+	w->gathered = 0;
 	engine_free(w->engine);
 	w->engine = NULL;
+}
+
+/* The shell tells all that has come before it settles: so does this one, now and then. */
+static bool
+gathers_more(struct world *w)
+{
+	if (w->calm || w->scripted || w->gathered >= 3 || !dice_chance(&w->dice, 15))
+		return false;
+	w->gathered++;
+	return true;
 }
 
 /* Tells the engine something: begin, one call, settle. */
@@ -246,7 +258,8 @@ world_engine_dies(struct world *w)
 		if ((w)->engine != NULL) { \
 			engine_at((w)->engine, (w)->now); \
 			call; \
-			world_settle_step(w); \
+			if (!gathers_more(w)) \
+				world_settle_step(w); \
 		} \
 	} while (0)
 
@@ -360,8 +373,14 @@ next_moment(struct world *w)
 static bool
 time_passes(struct world *w)
 {
-	int64_t next = next_moment(w);
+	int64_t next;
 
+	/* Nobody waits with what is to be done until time has passed. */
+	if (w->gathered > 0) {
+		world_settle_step(w);
+		return true;
+	}
+	next = next_moment(w);
 	if (next == 0)
 		return false;
 	if (next > w->now.mono_ms) {
@@ -417,7 +436,8 @@ world_step(struct world *w)
 		;
 	else if (!tell_news(w))
 		time_passes(w);
-	check_always(w);
+	if (w->gathered == 0)
+		check_always(w);
 }
 
 void
@@ -427,6 +447,8 @@ world_settle(struct world *w)
 	size_t i;
 
 	w->calm = true;
+	if (w->engine != NULL && w->gathered > 0)
+		world_settle_step(w);
 	if (w->engine == NULL && !w->exited)
 		world_recover(w);
 	/* An infinite patience with a stubborn child would be just that. */

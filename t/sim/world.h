@@ -75,6 +75,7 @@ struct world {
 	uint64_t token, answered;
 	unsigned run_number, steps, deaths;
 	uint64_t pidfile_of;			/* a launcher that ended: the pidfile is to be read */
+	unsigned gathered;			/* calls since effects were last carried out */
 	bool engine_is_new;			/* its first effects repeat what an earlier one decided */
 	bool hurried;
 	int64_t shutdown_at_ms;			/* 0: none has begun */
