@@ -29,6 +29,10 @@ t_fuzz_subscription_SOURCES = t/fuzz/subscription.c src/engine/subscription.c $(
 t_fuzz_subscription_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -DCORPUS='"subscription"'
 t_fuzz_subscription_LDADD = libcore.la libbase.la $(JANSSON_LIBS) -lm
 
+# Who misbehaves on the sockets of a live daemon.
+check_PROGRAMS += t/fuzz/sessions
+t_fuzz_sessions_SOURCES = t/fuzz/sessions.c
+
 EXTRA_DIST += \
 	t/fuzz/run \
 	t/fuzz/corpus/config/cycle \
