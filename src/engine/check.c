@@ -50,7 +50,7 @@ print_error_json(const struct problems *ps, struct buf *out)
 static int
 write_out(struct buf *text, FILE *out)
 {
-	int failed = text->failed || fwrite(text->data, 1, text->len, out) != text->len || fflush(out) != 0;
+	int failed = text->failed || fwrite(buf_cstr(text), 1, text->len, out) != text->len || fflush(out) != 0;
 
 	buf_free(text);
 	return failed ? -1 : 0;
