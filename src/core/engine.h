@@ -81,8 +81,8 @@ struct engine_saved {			/* what is saved of the engine as a whole */
 	uint64_t next_inc, next_seq;
 	char mode[NAME_MAX_LEN + 1];	/* "": none */
 	uint8_t mode_state;		/* enum mode_state */
-	bool mode_unsaid;		/* its new_mode waits until the protected applications are up */
-	bool shutting_down, hurried;
+	uint8_t mode_unsaid;		/* its new_mode waits until the protected applications are up */
+	uint8_t shutting_down, hurried;	/* no bool: what was stored may be anything */
 	int exit_code;
 	int64_t shutdown_deadline_ms;
 };

@@ -35,7 +35,7 @@ static struct {
 void
 daemon_at(struct daemon *d)
 {
-	engine_at(d->engine, (struct moment){ world.now_ms, world.now_ms * 1000 });
+	engine_at(d->engine, (struct moment){ world.now_ms, (int64_t)((uint64_t)world.now_ms * 1000) });
 }
 
 static void
@@ -95,7 +95,7 @@ daemon_exited(struct daemon *d, uint64_t inc, pid_t pid, struct exit_facts facts
 int64_t
 clock_real_us(void)
 {
-	return world.now_ms * 1000;
+	return (int64_t)((uint64_t)world.now_ms * 1000);
 }
 
 struct control *
