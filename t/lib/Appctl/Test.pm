@@ -106,17 +106,17 @@ sub become_subreaper {
 	syscall($prctl, 36, 1, 0, 0, 0);
 }
 
-# A zombie is not alive.
+# A zombie is not alive; one that is being traced may be (state t).
 sub process_is_alive {
 	my ($pid) = @_;
-	return slurp("/proc/$pid/stat") =~ /^\d+ \(.*\) ([A-Z])/s && $1 !~ /[ZX]/;
+	return slurp("/proc/$pid/stat") =~ /^\d+ \(.*\) ([A-Za-z])/s && $1 !~ /[ZX]/;
 }
 
 sub descendants {
 	my @roots = @_;
 	my (%children, @found);
 	for my $stat (glob '/proc/[0-9]*/stat') {
-		push @{ $children{$3} }, $1 if slurp($stat) =~ /^(\d+) \(.*\) ([A-Z]) (\d+) /s && $2 !~ /[ZX]/;
+		push @{ $children{$3} }, $1 if slurp($stat) =~ /^(\d+) \(.*\) ([A-Za-z]) (\d+) /s && $2 !~ /[ZX]/;
 	}
 	while (defined(my $pid = shift @roots)) {
 		my @c = @{ $children{$pid} // [] };
