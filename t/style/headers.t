@@ -7,7 +7,7 @@ use Appctl::Style;
 use Appctl::Test;
 
 my $cc = $ENV{CC} || 'cc';
-my @flags = split ' ', run_program('pkg-config', '--cflags', 'jansson', 'libconfig', 'smartcols')->{out} // '';
+my @flags = split ' ', run_program('pkg-config', '--cflags', 'jansson', 'libconfig', 'smartcols', 'gnutls', 'nettle', 'libpq', 'sqlite3')->{out} // '';
 
 for my $file (tree_files(qr{^src/.*\.h$})) {
 	like(slurp(top_srcdir() . "/$file"), qr/^#pragma once$/m, "$file is included once") unless $file =~ m{^src/lib/appctl\.h$};

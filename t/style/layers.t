@@ -6,7 +6,7 @@ use Test::More;
 use Appctl::Style;
 
 # Each folder may include from itself and from these.
-my @programs = qw(appctld engine lib appctl probe lookup);
+my @programs = qw(appctld engine lib appctl probe lookup producer consumer);
 my %may_include = (
 	base => [],
 	core => [qw(base)],
@@ -14,9 +14,13 @@ my %may_include = (
 	conf => [qw(base core wire)],
 	sys => [qw(base core wire)],
 	loop => [qw(base)],
+	monitor => [qw(base core wire)],
+	net => [qw(base core wire loop)],
+	store => [qw(base monitor)],
 	map { $_ => [qw(base core wire conf sys loop)] } @programs,
 );
-push @{ $may_include{appctl} }, 'lib';
+push @{ $may_include{appctl} }, qw(lib monitor store);
+push @{ $may_include{$_} }, qw(lib monitor net store) for qw(producer consumer);
 
 for my $file (tree_files(qr{^src/.*\.[ch]$})) {
 	my ($folder) = $file =~ m{^src/(\w+)/};
@@ -36,7 +40,7 @@ my %only = (
 	loop => qr/\b(ev_\w+_(?:start|stop|init)|ev_run|ev_break)\s*\(/,
 	conf => qr/\bconfig_(read\w*|init|lookup\w*|setting_\w+)\s*\(/,
 );
-my %header = (loop => qr/^ev\.h$/, conf => qr/^libconfig\.h$/, probe => qr{^curl/}, appctl => qr{^libsmartcols});
+my %header = (loop => qr/^ev\.h$/, net => qr{^(wslay/|gnutls/)}, store => qr{^(sqlite3|libpq-fe)\.h}, conf => qr/^libconfig\.h$/, probe => qr{^curl/}, appctl => qr{^libsmartcols});
 
 for my $file (tree_files(qr{^src/.*\.[ch]$})) {
 	my ($folder) = $file =~ m{^src/(\w+)/};
@@ -61,7 +65,7 @@ for my $file (tree_files(qr{^src/.*\.[ch]$})) {
 }
 
 # Pure folders do not even name what would ask the outside.
-for my $file (tree_files(qr{^src/(core|wire)/.*\.[ch]$})) {
+for my $file (tree_files(qr{^src/(core|wire|monitor)/.*\.[ch]$})) {
 	my @found = slurp(top_srcdir() . "/$file") =~ m{^\s*#\s*include\s+<((?:unistd|fcntl|time|poll|sys/(?!types|wait|resource)\w+)\.h)>}mg;
 	is("@found", '', "$file includes nothing that asks the outside");
 	unlike(code_of($file), qr/\blog_(write|enabled)\s*\(/, "$file logs nothing");

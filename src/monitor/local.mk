@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+# What the monitor collects, as values: tables, batches, what is worth sending.  Pure.
+noinst_LTLIBRARIES += libmonitor.la
+libmonitor_la_SOURCES = \
+	src/monitor/tables.c src/monitor/tables.h
