@@ -26,6 +26,7 @@ libcore_la_SOURCES = \
 	src/core/names.c src/core/names.h \
 	src/core/plan.c src/core/plan.h src/core/plan_reload.c \
 	src/core/problem.c src/core/problem.h \
+	src/core/quantity.c src/core/quantity.h \
 	src/core/restart.c src/core/restart.h \
 	src/core/schema.c src/core/schema.h \
 	src/core/settings.c \

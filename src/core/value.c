@@ -2,6 +2,7 @@
 #include "core/value.h"
 
 #include "base/suggest.h"
+#include "core/quantity.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -398,29 +399,6 @@ const struct kind kind_number = { read_number, print_number };
 
 /* --- times --- */
 
-/* "90s", "100ms", "1.5h", "2": seconds; false: no such time. */
-static bool
-parse_seconds(const char *text, double *s)
-{
-	static const struct { const char *name; double seconds; } units[] = {
-		{ "", 1 }, { "ms", 0.001 }, { "s", 1 }, { "m", 60 }, { "min", 60 }, { "h", 3600 }, { "d", 86400 },
-	};
-	char *end;
-	size_t i;
-
-	if (!isdigit((unsigned char)*text) || strpbrk(text, "xXnNpP") != NULL)
-		return false;
-	*s = strtod(text, &end);
-	while (*end == ' ')
-		end++;
-	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (strcmp(end, units[i].name) == 0) {
-			*s *= units[i].seconds;
-			return true;
-		}
-	return false;
-}
-
 bool
 reader_duration(struct reader *r, const struct item *it, bool infinite, int64_t *ms)
 {
@@ -437,7 +415,7 @@ reader_duration(struct reader *r, const struct item *it, bool infinite, int64_t 
 	} else if (it->type != ITEM_STRING) {
 		reader_wrong_type(r, it, "a time in seconds");
 		return false;
-	} else if (!parse_seconds(it->s, &s)) {
+	} else if (!quantity_seconds(it->s, &s)) {
 		reader_fail(r, it, infinite ? "such as 90, 0.5, \"90s\", \"100ms\", \"5m\", \"1h\", \"infinity\"" :
 			    "such as 90, 0.5, \"90s\", \"100ms\", \"5m\", \"1h\"", "is no time");
 		return false;
@@ -446,7 +424,7 @@ reader_duration(struct reader *r, const struct item *it, bool infinite, int64_t 
 		reader_fail(r, it, NULL, "must be from 0 to %d seconds", SECONDS_MAX);
 		return false;
 	}
-	*ms = (int64_t)ceil(s * 1000 - 1e-6);
+	*ms = quantity_ms(s);
 	return true;
 }
 

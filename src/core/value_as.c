@@ -2,9 +2,9 @@
 #include "core/value.h"
 
 #include "core/names.h"
+#include "core/quantity.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,34 +291,11 @@ const struct kind kind_capabilities = { read_capabilities, print_capabilities };
 static bool
 parse_size(const struct item *it, uint64_t *out)
 {
-	static const char units[] = "KMGT";
-	const char *unit;
-	unsigned shift = 0;
-	char *end;
-
 	if (it->type == ITEM_INT) {
 		*out = (uint64_t)it->i;
 		return it->i >= 0;
 	}
-	if (it->type != ITEM_STRING)
-		return false;
-	if (strcmp(it->s, "unlimited") == 0 || strcmp(it->s, "infinity") == 0) {
-		*out = UINT64_MAX;
-		return true;
-	}
-	if (!isdigit((unsigned char)*it->s))
-		return false;
-	errno = 0;
-	*out = strtoull(it->s, &end, 10);
-	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
-	if (unit != NULL) {
-		shift = 10 * (unsigned)(unit - units + 1);
-		end++;
-	}
-	if (errno != 0 || *end != '\0' || *out > (uint64_t)INT64_MAX >> shift)
-		return false;
-	*out <<= shift;
-	return true;
+	return it->type == ITEM_STRING && quantity_size(it->s, out);
 }
 
 static void
