@@ -2,4 +2,5 @@
 # What the monitor collects, as values: tables, batches, what is worth sending.  Pure.
 noinst_LTLIBRARIES += libmonitor.la
 libmonitor_la_SOURCES = \
+	src/monitor/settings.c src/monitor/settings.h \
 	src/monitor/tables.c src/monitor/tables.h

@@ -141,6 +141,11 @@ UNIT_TESTS += t/unit/suggest
 t_unit_suggest_SOURCES = t/unit/suggest.c
 t_unit_suggest_CPPFLAGS = $(unit_cppflags)
 t_unit_suggest_LDADD = $(unit_libs)
+
+UNIT_TESTS += t/unit/settings
+t_unit_settings_SOURCES = t/unit/settings.c
+t_unit_settings_CPPFLAGS = $(unit_cppflags)
+t_unit_settings_LDADD = libmonitor.la $(unit_libs) -lm
 endif
 
 # Every method, over the same world as the fuzz target, while one allocation after another fails.
