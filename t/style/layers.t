@@ -16,7 +16,7 @@ my %may_include = (
 	loop => [qw(base)],
 	monitor => [qw(base core wire)],
 	net => [qw(base core wire loop)],
-	store => [qw(base monitor)],
+	store => [qw(base core monitor)],
 	map { $_ => [qw(base core wire conf sys loop)] } @programs,
 );
 push @{ $may_include{appctl} }, qw(lib monitor store);

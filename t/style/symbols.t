@@ -53,6 +53,7 @@ my %links = (
 	'appctl-lookup' => qr/^$/,
 	'appctl-probe' => qr/^libcurl\.so/,
 	'appctl-engine' => qr/^lib(ev|config|jansson)\.so/,
+	'appctl-consumer' => qr/^lib(ev|wslay|nettle|hogweed|gnutls|jansson|sqlite3|pq|microhttpd|seccomp)\.so/,
 	'appctl' => qr/^lib(appctl|smartcols|jansson)\.so/,
 );
 for my $name (sort keys %links) {
