@@ -3,4 +3,5 @@
 noinst_LTLIBRARIES += libmonitor.la
 libmonitor_la_SOURCES = \
 	src/monitor/settings.c src/monitor/settings.h \
+	src/monitor/batch.h src/monitor/batch_write.c \
 	src/monitor/tables.c src/monitor/tables.h

@@ -24,6 +24,11 @@ t_unit_handover_SOURCES = t/unit/handover.c
 t_unit_handover_CPPFLAGS = $(unit_cppflags)
 t_unit_handover_LDADD = $(unit_libs)
 
+UNIT_TESTS += t/unit/outbox
+t_unit_outbox_SOURCES = t/unit/outbox.c
+t_unit_outbox_CPPFLAGS = $(unit_cppflags)
+t_unit_outbox_LDADD = libcollect.la libmonitor.la $(unit_libs)
+
 UNIT_TESTS += t/unit/table
 t_unit_table_SOURCES = t/unit/table.c src/appctld/table.c
 t_unit_table_CPPFLAGS = $(unit_cppflags)
