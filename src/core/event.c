@@ -6,21 +6,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "core/date.h"
 #include "core/model.h"
-
-/* Civil date from days since 1970: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". */
-static void
-civil_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day)
-{
-	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
-	unsigned doe = (unsigned)(z - era * 146097);
-	unsigned yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-
-	*day = doy - (153 * mp + 2) / 5 + 1;
-	*month = mp < 10 ? mp + 3 : mp - 9;
-	*year = (int64_t)yoe + era * 400 + (*month <= 2);
-}
 
 void
 print_time(struct buf *out, int64_t real_us)

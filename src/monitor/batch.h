@@ -48,7 +48,7 @@ struct cell {
 		int64_t i;
 		double d;
 		struct {
-			const char *data;	/* UTF-8 without NUL, not NUL-terminated */
+			const char *data;	/* UTF-8, not NUL-terminated; \u0000 has become a NUL in it */
 			size_t len;
 		} text;
 	};
@@ -69,7 +69,8 @@ struct batch {
 
 /*
  * Reads a frame.  Its texts are lent from text and from b, until either changes.  The members may come in any order;
- * members that are not known are refused, as is whatever is not a batch.  -1: err says what was wrong at which byte.
+ * members that are not known are refused, as is whatever is not a batch.  A number without fraction and exponent that does
+ * not fit is CELL_REAL.  -1: err says what was wrong at which byte; code ENOMEM: it was memory.
  */
 int batch_read(struct batch *b, const char *text, size_t len, struct err *err);
 void batch_free(struct batch *b);

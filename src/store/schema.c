@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/schema.h"
 
+#include "core/date.h"
 #include "core/event.h"
 
 #include <inttypes.h>
@@ -156,20 +157,6 @@ schema_partition_name(struct buf *out, const char *table, int64_t day)
 			buf_addc(out, *s);
 	out->failed |= date.failed;
 	buf_free(&date);
-}
-
-/* Days since 1970 of a civil date: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". */
-static int64_t
-days_from_civil(int64_t y, unsigned m, unsigned d)
-{
-	int64_t era;
-	unsigned yoe, doy;
-
-	y -= m <= 2;
-	era = (y >= 0 ? y : y - 399) / 400;
-	yoe = (unsigned)(y - era * 400);
-	doy = (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d - 1;
-	return era * 146097 + (int64_t)(yoe * 365 + yoe / 4 - yoe / 100 + doy) - 719468;
 }
 
 int

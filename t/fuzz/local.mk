@@ -3,7 +3,10 @@
 # To fuzz them: t/fuzz/run.
 fuzz_replay = t/fuzz/replay.c
 
-UNIT_TESTS += t/fuzz/config t/fuzz/control t/fuzz/envfile t/fuzz/handover t/fuzz/link t/fuzz/notify t/fuzz/state t/fuzz/subscription
+UNIT_TESTS += t/fuzz/batch t/fuzz/config t/fuzz/control t/fuzz/envfile t/fuzz/handover t/fuzz/link t/fuzz/notify t/fuzz/state t/fuzz/subscription
+t_fuzz_batch_SOURCES = t/fuzz/batch.c t/unit/batch_oracle.c $(fuzz_replay)
+t_fuzz_batch_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) $(JANSSON_CFLAGS) -DCORPUS='"batch"'
+t_fuzz_batch_LDADD = libmonitor.la libcore.la libbase.la $(JANSSON_LIBS) -lm
 t_fuzz_config_SOURCES = t/fuzz/config.c $(fuzz_replay)
 t_fuzz_config_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"config"'
 t_fuzz_config_LDADD = libconf.la libcore.la libbase.la -lm
@@ -35,6 +38,8 @@ t_fuzz_sessions_SOURCES = t/fuzz/sessions.c
 
 EXTRA_DIST += \
 	t/fuzz/run \
+	t/fuzz/corpus/batch/order \
+	t/fuzz/corpus/batch/rows \
 	t/fuzz/corpus/config/cycle \
 	t/fuzz/corpus/config/empty \
 	t/fuzz/corpus/config/include \

@@ -9,6 +9,11 @@ t_unit_link_SOURCES = t/unit/link.c
 t_unit_link_CPPFLAGS = $(unit_cppflags)
 t_unit_link_LDADD = $(unit_libs)
 
+UNIT_TESTS += t/unit/batch_read
+t_unit_batch_read_SOURCES = t/unit/batch_read.c t/unit/batch_oracle.c t/unit/batch_oracle.h
+t_unit_batch_read_CPPFLAGS = $(unit_cppflags) $(JANSSON_CFLAGS)
+t_unit_batch_read_LDADD = libmonitor.la $(unit_libs) $(JANSSON_LIBS)
+
 UNIT_TESTS += t/unit/link_io
 t_unit_link_io_SOURCES = t/unit/link_io.c
 t_unit_link_io_CPPFLAGS = $(unit_cppflags)
