@@ -85,6 +85,7 @@ enum state_found { STATE_FRESH, STATE_GOOD, STATE_DAMAGED };
 struct state_view {			/* data[0..committed) is mapped until state_unmap() */
 	const char *data;
 	size_t committed, mapped;
+	size_t files;			/* where the configuration texts in force begin */
 };
 /* Whether what another engine left there can be trusted; STATE_GOOD: here it is. */
 enum state_found state_check(struct state_file *s, struct state_view *out);

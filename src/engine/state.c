@@ -29,6 +29,8 @@ struct state_file {
 	struct state_header *header;	/* mapped; NULL: could not be */
 	struct buf pending;		/* appended, not written */
 	size_t committed;
+	size_t files;			/* where the last complete set of configuration files begins, that nobody has to look for it */
+	size_t files_pending;		/* the same of a set that is pending; 0: none is */
 	size_t compact_at;		/* the size that calls for it */
 	bool failed;			/* the file lacks something: what is pending, as long as that is kept */
 	bool unbegun;			/* not even its header could be written */
@@ -87,16 +89,21 @@ map_header(int fd)
 	return page == MAP_FAILED ? NULL : page;
 }
 
-/* Every record is whole: nothing is believed of a file in which one is not. */
+/* Every record is whole: nothing is believed of a file in which one is not.  On the way v->files is found. */
 static bool
-all_whole(const char *data, size_t committed)
+all_whole(struct state_view *v)
 {
+	size_t at = sizeof(struct state_header), begin = at;
 	struct state_item item;
-	size_t at = sizeof(struct state_header);
 	int more;
 
-	while ((more = state_next(data, committed, &at, &item)) == 1)
-		;
+	v->files = begin;
+	while ((more = state_next(v->data, v->committed, &at, &item)) == 1) {
+		if (item.type != STATE_CONFIG_END)
+			continue;
+		v->files = begin;
+		begin = at;
+	}
 	return more == 0;
 }
 
@@ -106,7 +113,7 @@ state_look(struct state_file *s, struct state_view *out)
 	struct stat st;
 	void *data;
 
-	*out = (struct state_view){ .committed = s->committed };
+	*out = (struct state_view){ .committed = s->committed, .files = s->files };
 	if (fstat(s->fd, &st) < 0 || st.st_size < (off_t)sizeof(struct state_header))
 		return -1;
 	out->mapped = (size_t)st.st_size;
@@ -128,7 +135,7 @@ state_check(struct state_file *s, struct state_view *out)
 		return STATE_DAMAGED;
 	if (state_header_check(out->data, out->mapped, s->boot_crc, s->instance) == 0) {
 		out->committed = (size_t)((const struct state_header *)(const void *)out->data)->committed;
-		if (all_whole(out->data, out->committed))
+		if (all_whole(out))
 			return STATE_GOOD;
 	}
 	state_unmap(out);
@@ -199,7 +206,7 @@ void
 state_begin(struct state_file *s)
 {
 	unmap_header(s);
-	s->committed = sizeof(struct state_header);
+	s->committed = s->files = sizeof(struct state_header);
 	s->unbegun = true;
 	if (begin(s) < 0)
 		file_failed(s, "cannot begin");
@@ -209,6 +216,7 @@ void
 state_go_on(struct state_file *s, const struct state_view *v)
 {
 	s->committed = v->committed;
+	s->files = v->files;
 	if (begin(s) < 0)
 		file_failed(s, "cannot map");
 }
@@ -225,6 +233,7 @@ state_put_files(struct state_file *s, const struct fragment *v, size_t n)
 	struct buf payload = { 0 };
 	size_t i;
 
+	s->files_pending = s->committed + s->pending.len;
 	for (i = 0; i < n; i++) {
 		buf_clear(&payload);
 		state_put_config(&payload, v[i].path, v[i].app, v[i].text, v[i].text_len);
@@ -249,6 +258,9 @@ write_pending(struct state_file *s)
 		return -1;
 	s->committed += s->pending.len;
 	atomic_store_explicit((_Atomic uint64_t *)&s->header->committed, s->committed, memory_order_release);
+	if (s->files_pending != 0)
+		s->files = s->files_pending;
+	s->files_pending = 0;
 	return 0;
 }
 
@@ -268,6 +280,7 @@ keep_pending(struct state_file *s)
 	if (s->pending.len <= PENDING_MAX)
 		return;
 	s->gap = true;
+	s->files_pending = 0;
 	buf_free(&s->pending);
 }
 
@@ -294,29 +307,13 @@ state_lags(const struct state_file *s)
 	return s->failed;
 }
 
-/* Where the last complete set of configuration files begins. */
-static size_t
-files_at(const struct state_view *v)
-{
-	size_t at = sizeof(struct state_header), begin = at, last = at;
-	struct state_item item;
-
-	while (state_next(v->data, v->committed, &at, &item) == 1) {
-		if (item.type != STATE_CONFIG_END)
-			continue;
-		last = begin;
-		begin = at;
-	}
-	return last;
-}
-
 int
 state_files(const struct state_view *v, struct fragment **out, size_t *n)
 {
 	struct buf found = { 0 };
 	struct state_item item;
 	struct state_config c;
-	size_t at = files_at(v);
+	size_t at = v->files;
 
 	while (state_next(v->data, v->committed, &at, &item) == 1 && item.type != STATE_CONFIG_END) {
 		if (item.type != STATE_CONFIG || state_get_config(item.payload, item.len, &c) < 0)
@@ -335,6 +332,7 @@ state_files(const struct state_view *v, struct fragment **out, size_t *n)
 struct rewrite {
 	int fd;
 	size_t len;
+	size_t files;			/* as of struct state_file */
 	struct buf chunk;
 	bool failed;
 };
@@ -378,13 +376,15 @@ is_wanted(const struct daemon *d, const struct state_item *item, bool *in_files)
 static void
 copy_texts(const struct daemon *d, const struct state_view *v, struct rewrite *w)
 {
-	size_t at = sizeof(struct state_header), files = files_at(v), begin = at;
+	size_t at = sizeof(struct state_header), begin = at;
 	bool in_files = false;
 	struct state_item item;
 
 	while (state_next(v->data, v->committed, &at, &item) == 1) {
-		if (begin == files)
+		if (begin == v->files) {
 			in_files = true;
+			w->files = w->len + w->chunk.len;
+		}
 		if (is_wanted(d, &item, &in_files))
 			rewrite_put(w, item.type, item.payload, item.len, NULL, 0);
 		begin = at;
@@ -419,14 +419,16 @@ put_all(struct daemon *d, const struct state_view *v, struct rewrite *w)
 
 /* From here on the new file is the state. */
 static void
-switch_to(struct state_file *s, int fd, struct state_header *header, size_t len)
+switch_to(struct state_file *s, const struct rewrite *w, struct state_header *header)
 {
 	unmap_header(s);
 	close(s->fd);
-	s->fd = fd;
+	s->fd = w->fd;
 	s->header = header;
-	s->committed = len;
-	s->compact_at = 2 * len + GARBAGE_MIN;
+	s->committed = w->len;
+	s->files = w->files;
+	s->files_pending = 0;
+	s->compact_at = 2 * w->len + GARBAGE_MIN;
 	buf_free(&s->pending);
 	is_whole(s);
 }
@@ -436,7 +438,7 @@ static int
 rewrite(struct daemon *d, const struct state_view *old)
 {
 	struct state_file *s = d->state;
-	struct rewrite w = { .len = sizeof(struct state_header) };
+	struct rewrite w = { .len = sizeof(struct state_header), .files = sizeof(struct state_header) };
 	struct state_header *header = NULL;
 
 	w.fd = memfd_create("appctl-state", MFD_CLOEXEC);
@@ -447,7 +449,7 @@ rewrite(struct daemon *d, const struct state_view *old)
 	if (!w.failed && write_header(s, w.fd, w.len) == 0)
 		header = map_header(w.fd);
 	if (header != NULL && keeper_offer_state(d->link, w.fd)) {
-		switch_to(s, w.fd, header, w.len);
+		switch_to(s, &w, header);
 		return 0;
 	}
 	if (header != NULL)

@@ -79,4 +79,35 @@ subtest 'the next engine knows it' => sub {
 	is($node->wait_end, 0, 'what was accepted, not what stands there now');
 };
 
+# The state is rewritten when it has grown by a megabyte: the files in force lie somewhere else then.
+subtest 'what is new comes beside the files in force, wherever they lie in the state' => sub {
+	my $padding = '#' . 'x' x 200_000 . "\n";
+	my $node = Appctl::Test->new(config => $padding . 'applications: { web: { command = ["/bin/sleep", "1000"]; }; };');
+	$node->start;
+	$node->wait_event({ event => 'app_running', app => 'web' });
+	my $number = 0;
+	my $finds = sub {
+		my ($when) = @_;
+		my $name = 'new' . ++$number;
+		$node->dropin("$name.conf", "applications: { $name: { command = [\"/bin/sleep\", \"1000\"]; }; };");
+		is_deeply($node->varlink('CheckForNewApplications')->{parameters}{added}, [$name], $when);
+	};
+	my $state = sub { (map { -s $_ } grep { (readlink($_) // '') =~ /appctl-state/ } glob '/proc/' . $node->engine_pid . '/fd/*')[0] };
+
+	$finds->('after the start');
+	my ($before, $after) = ($state->()) x 2;
+	for (1 .. 20) {
+		$node->varlink('Reload');
+		($before, $after) = ($after, $state->());
+		last if $after < $before;
+	}
+	cmp_ok($after, '<', $before, 'the state was rewritten');
+	$finds->('after that');
+	kill KILL => $node->engine_pid;
+	$finds->('by the next engine');
+	$node->varlink('Reload');
+	$finds->('and after a reload by it');
+	is($node->stop, 0);
+};
+
 done_testing;
