@@ -30,7 +30,15 @@ static const struct {
 	{ "keeper.sock", SOCK_STREAM, offsetof(struct runtime, knock) },
 };
 enum { HOLDER_ROUNDS = 100, HOLDER_WAIT_MS = 10 };
-enum { SOCKETS = sizeof(sockets) / sizeof(*sockets), BACKLOG = 511, NOTIFY_BUFFER = 8 * 1024 * 1024 };
+enum {
+	SOCKETS = sizeof(sockets) / sizeof(*sockets),
+	NOTIFY_BUFFER = 8 * 1024 * 1024,
+	/*
+	 * Connections that the engine has not accepted yet are one queue, in which a single process can put as many as
+	 * there is room for.  Beyond that connect(2) waits, each process in its turn: the shorter, the fairer.
+	 */
+	BACKLOG = 64,
+};
 
 static int *
 descriptor_of(struct runtime *r, size_t i)

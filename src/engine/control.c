@@ -29,10 +29,10 @@ enum {
 	MESSAGE_MS = 10000,		/* from a message's first byte to its last */
 	STALL_MS = 10000,
 	GONE_CHECK_MS = 5000,
-	ACCEPT_BATCH = 64,
+	ACCEPT_BATCH = 8,		/* in one turn: who is in already does not wait for all who come */
 	RETRY_MS = 100,
 	READ_CHUNK = 64 * 1024,
-	CALLS_PER_TURN = 16,		/* of one connection, before others have theirs */
+	CALLS_PER_TURN = 4,		/* of one connection, before others have theirs */
 	PASSED_MAX = 16,		/* descriptors that came and belong to no call yet */
 	ROOM = 1024,			/* that each connection's buffer has at least: errors find it */
 	KEEP_ROOM = 64 * 1024,		/* more is given back when it was sent */
@@ -542,10 +542,12 @@ welcome(struct control *control, int accepted)
 		return;
 	}
 	n = conn_new(control, take_fd(&fd));
-	if (n != NULL)
-		n->peer = peer;
-	else
+	if (n == NULL) {
 		peer_free(&peer);
+		return;
+	}
+	n->peer = peer;
+	conn_ready(n, LOOP_READ);	/* most have said already what they want */
 }
 
 /*

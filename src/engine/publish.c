@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-	ACCEPT_BATCH = 32,
+	ACCEPT_BATCH = 8,
 	REQUEST_MAX = 16 * 1024,
 	REQUEST_MS = 10000,		/* for the request, and for taking the greeting */
 	SUBSCRIBERS_MAX = 8192,
@@ -182,6 +182,7 @@ welcome(struct publisher *p, int take_fd)
 		return;
 	}
 	timer_at(s->timer, clock_mono_ms() + REQUEST_MS);
+	readable(s);		/* most have said already what they want */
 }
 
 /* No descriptor is left: the spare one makes room to take the connection and close it, else it would wake us for ever. */

@@ -91,13 +91,12 @@ now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* One call on that connection; how long it took. */
+/* One call on that connection; how long it took since then. */
 static uint32_t
-ask(int fd)
+ask(int fd, uint64_t begin)
 {
 	static const char call[] = CALL("GetMode", "{}");
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	uint64_t begin = now_us();
 	char answer[TEXT_MAX];
 	ssize_t n = 0;
 	size_t len = 0;
@@ -133,7 +132,7 @@ print_times(const char *name, uint32_t *v, size_t n)
 	printf(" %s_p50_us %u %s_p99_us %u", name, n ? v[n / 2] : 0, name, n ? v[n * 99 / 100] : 0);
 }
 
-/* Until `stop` is closed; now and then over a new connection. */
+/* Until `stop` is closed; now and then over a new connection, which is part of the call. */
 static void
 measure(int stop, const char *name)
 {
@@ -141,14 +140,16 @@ measure(int stop, const char *name)
 	struct pollfd p = { .fd = stop, .events = POLLIN };
 	const struct timespec pause = { .tv_nsec = 500000 };
 	size_t n = 0, seen = 0;
+	uint64_t begin;
 	int fd = dial("control.sock");
 
 	while ((stop < 0 && seen < IDLE_CALLS) || (stop >= 0 && poll(&p, 1, 0) == 0)) {
+		begin = now_us();
 		if (seen++ % 64 == 63) {
 			close(fd);
 			fd = dial("control.sock");
 		}
-		took[n < SAMPLES_MAX ? n++ : seen % SAMPLES_MAX] = ask(fd);
+		took[n < SAMPLES_MAX ? n++ : seen % SAMPLES_MAX] = ask(fd, begin);
 		nanosleep(&pause, NULL);
 	}
 	close(fd);
