@@ -151,7 +151,7 @@ index_last(const struct state_view *v, struct strmap *last)
 	struct state_item item;
 	struct app_saved a;
 
-	for (; state_next(v->data, v->committed, &at, &item) == 1; begin = at) {
+	for (; state_next_known(v->data, v->committed, &at, &item) == 1; begin = at) {
 		if (read_app(&item, &a) == 0) {
 			if (strmap_put(last, item.payload, (uint32_t)(begin / 8)) < 0)
 				daemon_give_up("no memory to recover");
@@ -182,7 +182,7 @@ restore_self(struct daemon *d, const struct state_view *v)
 	struct state_item item;
 	bool found = false;
 
-	while (state_next(v->data, v->committed, &at, &item) == 1) {
+	while (state_next_known(v->data, v->committed, &at, &item) == 1) {
 		if (item.type == STATE_ENGINE && item.len == sizeof(self)) {
 			memcpy(&self, item.payload, sizeof(self));
 			self.mode[NAME_MAX_LEN] = '\0';
@@ -203,7 +203,7 @@ restore_all(struct daemon *d, const struct state_view *v)
 
 	restore_self(d, v);
 	index_last(v, &last);
-	for (; state_next(v->data, v->committed, &at, &item) == 1; begin = at) {
+	for (; state_next_known(v->data, v->committed, &at, &item) == 1; begin = at) {
 		if (item.type == STATE_EVENT)
 			restore_event(d, &item);
 		else if (item.type == STATE_TRANSIENT && strmap_get(&last, item.payload) != STRMAP_NONE)

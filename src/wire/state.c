@@ -53,26 +53,43 @@ state_header_check(const void *data, size_t len, uint32_t boot_crc, uint64_t ins
 	return h.committed >= sizeof(h) && h.committed <= len && h.committed % 8 == 0 ? 0 : -1;
 }
 
+/* Reads the head of the record at `at`; as state_next(). */
+static int
+read_head(const void *data, size_t committed, size_t at, struct state_record *r)
+{
+	if (at == committed)
+		return 0;
+	if (at > committed || committed - at < sizeof(*r))
+		return -1;
+	memcpy(r, (const char *)data + at, sizeof(*r));
+	if (r->version != RECORD_VERSION || r->type == 0 || r->type >= STATE_TYPE_END ||
+	    state_record_size(r->len) > committed - at)
+		return -1;
+	return 1;
+}
+
+int
+state_next_known(const void *data, size_t committed, size_t *at, struct state_item *out)
+{
+	struct state_record r;
+	int more = read_head(data, committed, *at, &r);
+
+	if (more != 1)
+		return more;
+	*out = (struct state_item){ .type = r.type, .payload = (const char *)data + *at + sizeof(r), .len = r.len };
+	*at += state_record_size(r.len);
+	return 1;
+}
+
 int
 state_next(const void *data, size_t committed, size_t *at, struct state_item *out)
 {
 	struct state_record r;
-	const char *payload;
+	int more = read_head(data, committed, *at, &r);
 
-	if (*at == committed)
-		return 0;
-	if (*at > committed || committed - *at < sizeof(r))
+	if (more == 1 && record_crc(&r, (const char *)data + *at + sizeof(r), r.len, NULL, 0) != r.crc)
 		return -1;
-	memcpy(&r, (const char *)data + *at, sizeof(r));
-	if (r.version != RECORD_VERSION || r.type == 0 || r.type >= STATE_TYPE_END ||
-	    state_record_size(r.len) > committed - *at)
-		return -1;
-	payload = (const char *)data + *at + sizeof(r);
-	if (record_crc(&r, payload, r.len, NULL, 0) != r.crc)
-		return -1;
-	*out = (struct state_item){ .type = r.type, .payload = payload, .len = r.len };
-	*at += state_record_size(r.len);
-	return 1;
+	return more == 1 ? state_next_known(data, committed, at, out) : more;
 }
 
 void

@@ -119,6 +119,30 @@ every_flipped_bit_is_noticed(void **state)
 }
 
 static void
+what_was_found_whole_before_is_not_checked_again(void **state)
+{
+	struct buf b = a_state();
+	size_t at = sizeof(struct state_header), known = at, first = at;
+	struct state_item item, again;
+	int more;
+
+	(void)state;
+	while ((more = state_next(b.data, b.len, &at, &item)) == 1) {
+		assert_int_equal(state_next_known(b.data, b.len, &known, &again), 1);
+		assert_true(known == at && again.type == item.type && again.len == item.len && again.payload == item.payload);
+	}
+	assert_int_equal(more, 0);
+	assert_int_equal(state_next_known(b.data, b.len, &known, &again), 0);
+	b.data[first + sizeof(struct state_record)] ^= 1;
+	known = first;
+	assert_int_equal(state_next_known(b.data, b.len, &known, &again), 1);
+	assert_int_equal(state_next(b.data, b.len, &first, &item), -1);
+	known = b.len - 8;		/* but it does not go beyond the end */
+	assert_int_equal(state_next_known(b.data, b.len, &known, &again), -1);
+	buf_free(&b);
+}
+
+static void
 a_cut_state_is_never_half_believed(void **state)
 {
 	struct buf b = a_state();
@@ -153,6 +177,7 @@ main(void)
 		cmocka_unit_test(the_main_file_belongs_to_no_application),
 		cmocka_unit_test(another_boot_instance_or_version_is_refused),
 		cmocka_unit_test(every_flipped_bit_is_noticed),
+		cmocka_unit_test(what_was_found_whole_before_is_not_checked_again),
 		cmocka_unit_test(a_cut_state_is_never_half_believed),
 		cmocka_unit_test(a_transient_application_needs_both_its_strings),
 	};
