@@ -561,27 +561,54 @@ def restart(name, n, kills):
     return out
 
 
+def ask(r, secs, each=lambda: None):
+    """How long commands take: a status of one, a table, and /bin/true for what any command has to wait."""
+    lat, t0, turn = {}, now(), 0
+    while now() - t0 < secs * 1e9:
+        each()
+        commands = r.p.status()
+        if "all" in commands and turn % 16:
+            del commands["all"]
+        if commands:
+            commands["true"] = ["/bin/true"]
+        for k, a in commands.items():
+            lat.setdefault(k, []).extend(cmdtime(a, r.p.env, 1))
+        turn += 1
+        time.sleep(0.005 if commands else 0.1)
+    return lat
+
+
+def latencies(prefix, lat):
+    return {f"{prefix}_{k}_{what}_ms": x for k, v in lat.items()
+            for what, x in (("p50", statistics.median(v)), ("p99", q(v, .99)), ("max", max(v)))}
+
+
+def idle_status(name, n):
+    """The same when nothing ends."""
+    r = Run(name, n, lambda p: p.prepare(n))
+    try:
+        r.reports(n, 60)
+        time.sleep(1)
+        return latencies("idle", ask(r, 4)) if r.p.status() else {}
+    finally:
+        r.end()
+
+
 def storm(name, n, secs):
+    out = {"peer": name, "n": n, **idle_status(name, n)}
     r = Run(name, n, lambda p: p.prepare(n), mode="x")
-    out = {"peer": name, "n": n}
     try:
         time.sleep(1)
         r.fifo.take()
         sup = r.sup()
-        c, b, cnt, t0 = r.cg.cpu(), sched(sup), 0, now()
-        lat = {}
-        while now() - t0 < secs * 1e9:
-            cnt += len(r.fifo.take())
-            for k, a in r.p.status().items():
-                lat.setdefault(k, []).extend(cmdtime(a, r.p.env, 1))
-            time.sleep(0.1)
+        c, b, taken, t0 = r.cg.cpu(), sched(sup), [], now()
+        lat = ask(r, secs, lambda: taken.append(len(r.fifo.take())))
         el = (now() - t0) / 1e9
-        cnt += len(r.fifo.take())
+        cnt = sum(taken) + len(r.fifo.take())
         sup = [p for p in sup if os.path.exists(f"/proc/{p}")]
         out.update(secs=el, starts_per_s=cnt / el, cpu_tree_pct=(r.cg.cpu() - c) / el / 1e7,
                    cpu_sup_pct=(sched(sup) - b) / el / 1e7)
-        for k, v in lat.items():
-            out[f"status_{k}_p50_ms"], out[f"status_{k}_max_ms"] = statistics.median(v), max(v)
+        out.update(latencies("storm", lat))
     finally:
         r.end()
     return out
