@@ -40,14 +40,28 @@ daemon_spawn_failed(struct daemon *d, uint64_t inc, const char *step, int error)
 }
 
 static void
-save_changed(struct daemon *d)
+save_gone(struct daemon *d)
 {
 	const struct effects *fx = engine_effects(d->engine);
+	const struct app *a;
+	size_t i;
+
+	for (i = 0; i < fx->n; i++) {
+		if (fx->v[i].type != EFFECT_FORGET)
+			continue;
+		a = fx->v[i].app;
+		state_append(d->state, STATE_APP_GONE, a->name, strlen(a->name) + 1, NULL, 0);
+	}
+}
+
+static void
+save_changed(struct daemon *d)
+{
 	struct engine_saved self;
 	struct app_saved saved;
 	struct app *a;
-	size_t i;
 
+	save_gone(d);		/* first: a new application may have come by the name of one that left */
 	while ((a = engine_take_dirty(d->engine)) != NULL) {
 		engine_save_app(a, &saved);
 		state_append(d->state, STATE_APP, &saved, app_saved_size(&saved), NULL, 0);
@@ -55,12 +69,6 @@ save_changed(struct daemon *d)
 	if (engine_take_dirty_self(d->engine)) {
 		engine_save(d->engine, &self);
 		state_append(d->state, STATE_ENGINE, &self, sizeof(self), NULL, 0);
-	}
-	for (i = 0; i < fx->n; i++) {
-		if (fx->v[i].type != EFFECT_FORGET)
-			continue;
-		a = fx->v[i].app;
-		state_append(d->state, STATE_APP_GONE, a->name, strlen(a->name) + 1, NULL, 0);
 	}
 }
 

@@ -140,16 +140,16 @@ world_settle_step(struct world *w)
 	}
 	for (i = 0; i < ef->n; i++)
 		check_effect(w, &ef->v[i]);
+	for (i = 0; i < ef->n; i++)
+		if (ef->v[i].type == EFFECT_FORGET)
+			forget_app(w, ef->v[i].app->name);
 	while ((a = engine_take_dirty(w->engine)) != NULL)
 		save_app(w, a);
 	if (engine_take_dirty_self(w->engine))
 		engine_save(w->engine, &w->saved);
-	for (i = 0; i < ef->n; i++) {
+	for (i = 0; i < ef->n; i++)
 		if (ef->v[i].type == EFFECT_EVENT)
 			publish(w, &ef->v[i].event);
-		if (ef->v[i].type == EFFECT_FORGET)
-			forget_app(w, ef->v[i].app->name);
-	}
 	if (engine_model(w->engine) != w->saved_model) {
 		model_unref(w->saved_model);
 		w->saved_model = model_ref((struct model *)engine_model(w->engine));
