@@ -18,7 +18,7 @@ enum { LOG_LINES = 10 };
 #define FIELDS(X) \
 	X(NAME, "name") X(STATE, "state") X(SINCE, "since") X(PID, "pid") X(RESTARTS, "restarts") X(WHY, "why") \
 	X(WHY_BY, "why_by") X(OPERATOR, "operator") X(STATUS_TEXT, "status_text") X(LAST_EXIT, "last_exit") \
-	X(TRANSIENT, "transient")
+	X(TRANSIENT, "transient") X(ENABLED, "enabled")
 enum field {
 #define X(id, name) F_##id,
 	FIELDS(X)
@@ -100,6 +100,8 @@ add_note(struct buf *b, const json_t *app)
 		add_text(b, text_at(app, "status_text"));
 	} else if (strcmp(text_at(app, "operator"), "down") == 0) {
 		buf_adds(b, "stopped by an operator");
+	} else if (strcmp(state, "stopped") == 0 && json_is_false(json_object_get(app, "enabled"))) {
+		buf_adds(b, "disabled");
 	} else if (strcmp(state, "completed") == 0 || strcmp(state, "stopped") == 0) {
 		add_last_exit(b, app);
 	}
@@ -157,7 +159,7 @@ needs_note(const struct slice *f)
 	if (slice_is(f[F_STATE], "\"running\"") || slice_is(f[F_STATE], "\"load_only\""))
 		return f[F_STATUS_TEXT].len > 0;
 	if (slice_is(f[F_STATE], "\"stopped\"") || slice_is(f[F_STATE], "\"completed\""))
-		return f[F_OPERATOR].len > 0 || f[F_LAST_EXIT].len > 0;
+		return f[F_OPERATOR].len > 0 || f[F_LAST_EXIT].len > 0 || slice_is(f[F_ENABLED], "false");
 	return true;
 }
 
@@ -423,7 +425,7 @@ print_wanted(const json_t *app, struct buf *b)
 		buf_adds(b, "yes, ");
 		add_wanted(b, text_at(app, "why"), text_at(app, "why_by"));
 	} else {
-		buf_adds(b, "no");
+		buf_adds(b, json_is_false(json_object_get(app, "enabled")) ? "no, disabled" : "no");
 	}
 	if (*operator)
 		buf_printf(b, " (an operator's %s holds)", strcmp(operator, "up") == 0 ? "start" : "stop");

@@ -56,6 +56,30 @@ check_barriers(const struct model *m, struct problems *ps)
 	}
 }
 
+/* --- what is needed must be there --- */
+
+/* A disabled application may need what is disabled: an operator's start pulls both in. */
+static void
+check_enabled(const struct model *m, struct problems *ps)
+{
+	const struct app_def *d;
+	const struct ref *ref;
+	struct buf path = { 0 };
+
+	for (d = m->apps; d < m->apps + m->app_count; d++) {
+		for (ref = d->applications.v; !d->disabled && ref < d->applications.v + d->applications.n; ref++) {
+			if (ref->app == APP_NONE || !m->apps[ref->app].disabled)
+				continue;
+			buf_clear(&path);
+			buf_printf(&path, "applications.%s.applications", d->name);
+			problem_add(ps, ref->at, buf_cstr(&path), "enable it, or name it in optional_applications",
+				    "%s needs %s, which is disabled (%s:%u)", d->name, ref->name, m->apps[ref->app].at.file,
+				    m->apps[ref->app].at.line);
+		}
+	}
+	buf_free(&path);
+}
+
 /* --- cycles --- */
 
 struct reason {
@@ -157,6 +181,7 @@ check_order(const struct model *m, struct problems *ps)
 	for (i = 0; i < m->app_count; i++)
 		defs[i] = &m->apps[i];
 	check_barriers(m, ps);
+	check_enabled(m, ps);
 	g = graph_new(defs, m->app_count, m->app_count);
 	if (g != NULL)
 		failed = graph_order(g, NULL, NULL) == 0 ? 0 : check_cycles(m, g, ps);

@@ -186,6 +186,8 @@ say_not_wanted(const struct engine *e, const struct app *a, struct buf *out)
 		buf_adds(out, "stopped by an operator, until start or the next mode");
 	else if (a->next_def == NULL)
 		buf_adds(out, "no longer in the configuration");
+	else if (a->next_def->disabled)
+		buf_adds(out, "disabled (enabled = false), and nobody has started it");
 	else
 		buf_printf(out, "not wanted in mode %s", engine_mode(e) ? engine_mode(e) : "(none)");
 }
@@ -507,7 +509,7 @@ add_unwanted(struct explaining *x, const struct app *a)
 	const struct model *m = engine_model(x->e);
 	uint32_t i;
 
-	if (a->wish == WISH_DOWN || a->next_def == NULL || engine_shutting_down(x->e) || a->vertex >= m->app_count)
+	if (a->wish == WISH_DOWN || a->next_def == NULL || a->next_def->disabled || engine_shutting_down(x->e) || a->vertex >= m->app_count)
 		return;
 	for (i = 0; i < m->role_count; i++) {
 		if (!is_member(&m->roles[i], a->vertex))

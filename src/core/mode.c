@@ -23,6 +23,8 @@ pull_required(const struct graph *g, struct want *want, uint32_t *stack, uint32_
 static struct want
 own_reason(const struct app_def *d, const struct mode *mode)
 {
+	if (d->disabled)
+		return (struct want){ WHY_NOT, 0 };
 	if (d->is_protected)
 		return (struct want){ WHY_PROTECTED, 0 };
 	if (mode == NULL)
@@ -37,7 +39,7 @@ want_role(const struct model *m, uint32_t role, struct want *want)
 	uint32_t i;
 
 	for (i = 0; i < r->n; i++)
-		if (want[r->apps[i]].why == WHY_NOT)
+		if (want[r->apps[i]].why == WHY_NOT && !m->apps[r->apps[i]].disabled)
 			want[r->apps[i]] = (struct want){ WHY_ROLE, role };
 }
 

@@ -6,7 +6,8 @@
 /*
  * What a mode means: the set of applications that should be up in it, and
  * because of what.  wanted(mode) is every background application, every
- * protected one, every member of the mode's roles, and all that these require.
+ * protected one, every member of the mode's roles, and all that these require;
+ * but none that is disabled: those only an operator's start can pull in.
  */
 enum why { WHY_NOT, WHY_ALL, WHY_BACKGROUND, WHY_PROTECTED, WHY_ROLE, WHY_REQUIRED, WHY_OPERATOR };
 

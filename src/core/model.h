@@ -112,6 +112,7 @@ struct app_def {
 	const struct circumstances *as;
 	enum log_type log;
 	const char *log_path;
+	bool disabled;			/* enabled = false: only an operator starts it */
 	bool is_protected;		/* named there, or needed by one that is */
 	bool named_protected;
 	bool in_role;			/* false: a background application, always wanted */

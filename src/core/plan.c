@@ -335,6 +335,10 @@ say_not_wanted(struct planning *p, uint32_t v)
 		buf_adds(&p->text, "no longer in the configuration");
 		return;
 	}
+	if (a->def != NULL && a->def->disabled) {
+		buf_adds(&p->text, "disabled (enabled = false)");
+		return;
+	}
 	if (in_role)
 		say_roles_of(p, v);
 	buf_printf(&p->text, "%smode %s does not want it", in_role ? ": " : "", mode);

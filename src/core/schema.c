@@ -296,6 +296,28 @@ print_give_up(const struct key *k, const void *base, struct buf *out)
 
 static const struct kind kind_give_up = { read_give_up, print_give_up };
 
+/* --- enabled: kept the other way round, for what is not said is no --- */
+
+static void
+read_enabled(struct reader *r, const struct key *k, const struct item *it, void *base)
+{
+	struct app_def *d = base;
+
+	kind_bool.read(r, k, it, base);
+	if (it->type == ITEM_BOOL)
+		d->disabled = !it->b;
+}
+
+static bool
+print_enabled(const struct key *k, const void *base, struct buf *out)
+{
+	(void)k;
+	buf_adds(out, ((const struct app_def *)base)->disabled ? "false" : "true");
+	return true;
+}
+
+static const struct kind kind_enabled = { read_enabled, print_enabled };
+
 /* --- applications --- */
 
 static const struct choice app_types[] = {
@@ -316,6 +338,7 @@ static const struct key app_keys[] = {
 	{ .name = "type", .kind = &kind_choice, APP(type), .choices = app_types, .flags = KEY_RESTART },
 	{ .name = "pidfile", .kind = &kind_path, APP(pidfile), .flags = KEY_RESTART },
 
+	{ .name = "enabled", .kind = &kind_enabled, APP(disabled) },
 	{ .name = "applications", .kind = &kind_refs, APP(applications), .hi = true, .flags = KEY_ORDER | KEY_SET },
 	{ .name = "optional_applications", .kind = &kind_refs, APP(optional_applications), .hi = true, .flags = KEY_ORDER | KEY_SET },
 	{ .name = "start_before", .kind = &kind_refs, APP(start_before), .flags = KEY_ORDER | KEY_SET },
@@ -467,6 +490,7 @@ schema_read_app(struct reader *r, const struct item *members, bool listed, bool 
 	struct circumstances as;
 	void *base[2] = { d, &as };
 	size_t before = r->ps->n + r->ps->unsaid;
+	uint32_t names = r->name_count;
 	struct ready ready;
 
 	app_defaults(d, &as);
@@ -479,6 +503,9 @@ schema_read_app(struct reader *r, const struct item *members, bool listed, bool 
 	if (d->ready == NULL)
 		d->ready = intern_bytes(r->in, &ready, sizeof(ready));
 	d->as = intern_bytes(r->in, &as, sizeof(as));
+	/* Users and groups that only a disabled application names are looked up when it is started. */
+	if (d->disabled)
+		r->name_count = names;
 	/* What is misspelt would be missed: one complaint about it is enough. */
 	if (!r->in->failed && r->ps->n + r->ps->unsaid == before)
 		check_together(r, members, d);

@@ -442,9 +442,11 @@ add_definition(const struct daemon *d, const struct app *a, struct buf *out)
 	ADD(out, ",\"protected\":");
 	add_bool(out, def->is_protected);
 	ADD(out, ",\"background\":");
-	add_bool(out, !def->in_role && !a->transient);
+	add_bool(out, !def->in_role && !a->transient && !def->disabled);
 	ADD(out, ",\"transient\":");
 	add_bool(out, a->transient);
+	ADD(out, ",\"enabled\":");
+	add_bool(out, !def->disabled);
 	if (def->at.file != NULL) {
 		ADD(out, ",\"origin\":");
 		render_origin(&def->at, out);

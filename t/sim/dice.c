@@ -174,6 +174,19 @@ roll_modes(struct dice *d, struct model *m)
 	m->default_mode = dice_chance(d, 80) ? "m0" : NULL;
 }
 
+/* What needs one that is disabled is disabled too: anything else would be refused. */
+static void
+roll_disabled(struct dice *d, struct model *m)
+{
+	uint32_t i, j;
+
+	for (i = 0; i < m->app_count; i++) {
+		m->apps[i].disabled = dice_chance(d, 8);
+		for (j = 0; j < m->apps[i].applications.n; j++)
+			m->apps[i].disabled |= m->apps[m->apps[i].applications.v[j].app].disabled;
+	}
+}
+
 struct model *
 dice_model(struct dice *d, uint32_t max_apps)
 {
@@ -195,6 +208,7 @@ dice_model(struct dice *d, uint32_t max_apps)
 	}
 	roll_edges(d, m);
 	roll_modes(d, m);
+	roll_disabled(d, m);
 	return m;
 }
 

@@ -199,7 +199,7 @@ check_system(uint64_t seed)
 	engine_at(e, (struct moment){ 1000, 1000 });
 	engine_boot(e, NULL, &err);
 	for (a = 0; a < s.m->app_count; a++)
-		s.wanted[a] = engine_app(e, a)->wanted;
+		s.wanted[a] = engine_app(e, a)->wanted && !s.m->apps[a].disabled;
 	for (theirs = ordered(e, EFFECT_SPAWN, inc);; theirs = next_round(e, theirs, inc, true, todo), memcpy(inc, todo, sizeof(inc))) {
 		memcpy(todo, inc, sizeof(todo));
 		ours = starters(&s);

@@ -70,6 +70,21 @@ check_lie(struct world *w, const struct event *ev)
 		world_fail(w, "event %llu: %s gave up in a world where the engine has died", (unsigned long long)ev->seq, ev->app);
 }
 
+/* An operator has started it, or what needs it. */
+static bool
+is_asked_for(struct world *w, const struct app *a)
+{
+	struct edges succs = graph_succs(engine_graph(w->engine), a->vertex);
+	uint32_t i;
+
+	if (a->wish == WISH_UP || a->transient)
+		return true;
+	for (i = 0; i < succs.n; i++)
+		if (succs.v[i].kind == EDGE_REQUIRES && is_asked_for(w, engine_app(w->engine, succs.v[i].other)))
+			return true;
+	return false;
+}
+
 /* The slow and obvious reading of "starts only when all it must wait for is running". */
 static void
 check_may_start(struct world *w, const struct app *a)
@@ -79,6 +94,8 @@ check_may_start(struct world *w, const struct app *a)
 	const struct app *p;
 	uint32_t i;
 
+	if (a->next_def != NULL && a->next_def->disabled && !is_asked_for(w, a))
+		world_fail(w, "%s was started although it is disabled", a->name);
 	for (i = 0; i < preds.n; i++) {
 		if (preds.v[i].other == graph_barrier(g))
 			continue;

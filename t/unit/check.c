@@ -62,6 +62,28 @@ what_a_protected_application_needs_is_protected_with_it(void **state)
 }
 
 static void
+none_that_is_enabled_needs_one_that_is_disabled(void **state)
+{
+	(void)state;
+	refused("applications: {\n db: { enabled = false; applications = [\"disk\"]; };\n disk: { enabled = false; };\n"
+		" web: {\n  applications = [\"db\"]; optional_applications = [\"disk\"]; };\n};\n",
+		"m.conf:5: applications.web.applications: web needs db, which is disabled (m.conf:2)"
+		" (enable it, or name it in optional_applications)\n");
+}
+
+static void
+users_that_only_a_disabled_application_names_are_not_asked_for(void **state)
+{
+	struct model *m = good("applications: { off: { user = \"a\"; group = \"b\"; enabled = false; }; on: { user = \"b\"; }; };");
+
+	(void)state;
+	assert_int_equal(m->name_count, 1);
+	assert_string_equal(m->names[0].name, "b");
+	assert_false(m->names[0].is_group);
+	model_unref(m);
+}
+
+static void
 unknown_names_suggest_the_nearest_and_all_are_reported(void **state)
 {
 	(void)state;
@@ -104,6 +126,8 @@ main(void)
 		cmocka_unit_test(none_refers_to_itself),
 		cmocka_unit_test(a_protected_application_cannot_come_after_one_that_is_not),
 		cmocka_unit_test(what_a_protected_application_needs_is_protected_with_it),
+		cmocka_unit_test(none_that_is_enabled_needs_one_that_is_disabled),
+		cmocka_unit_test(users_that_only_a_disabled_application_names_are_not_asked_for),
 		cmocka_unit_test(unknown_names_suggest_the_nearest_and_all_are_reported),
 		cmocka_unit_test(a_thousand_problems_are_enough),
 	};

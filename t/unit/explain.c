@@ -161,6 +161,20 @@ a_spawn_that_failed_names_step_and_error(void **state)
 	engine_free(e);
 }
 
+static void
+what_is_disabled_says_so(void **state)
+{
+	struct engine *e = engine_of("applications:\n{\n  off: { command = [\"off\"]; enabled = false; };\n};\n", NULL);
+	struct err err;
+
+	(void)state;
+	assert_chain(e, "off", "off: disabled (enabled = false), and nobody has started it (test.conf:3)\n");
+	assert_int_equal(engine_start(e, app_of(e, "off"), &err), 0);
+	carry_out(e);
+	assert_chain(e, "off", "off: running (test.conf:3)\noff was started by an operator (test.conf:3)\n");
+	engine_free(e);
+}
+
 int
 main(void)
 {
@@ -173,6 +187,7 @@ main(void)
 		cmocka_unit_test(a_failure_says_how_it_ended),
 		cmocka_unit_test(backoff_says_when_it_is_tried_again),
 		cmocka_unit_test(a_spawn_that_failed_names_step_and_error),
+		cmocka_unit_test(what_is_disabled_says_so),
 	};
 
 	return cmocka_run_group_tests_name("explain", tests, NULL, NULL);

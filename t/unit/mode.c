@@ -12,10 +12,12 @@ static const char system_text[] =
 	"  log: { command = [\"log\"]; applications = [\"disk\"]; };\n"
 	"  disk: { command = [\"disk\"]; };\n"
 	"  tool: { command = [\"tool\"]; start_before = [\"web\"]; };\n"
+	"  off: { command = [\"off\"]; enabled = false; applications = [\"part\"]; };\n"
+	"  part: { command = [\"part\"]; enabled = false; };\n"
 	"};\n"
-	"roles: { basic = [\"db\"]; active = [\"web\"]; dev = [\"tool\", \"disk\", \"lib\"]; };\n"
+	"roles: { basic = [\"db\"]; active = [\"web\", \"part\"]; dev = [\"tool\", \"disk\", \"lib\"]; };\n"
 	"modes: { normal = [\"basic\", \"active\"]; maintenance = [\"basic\"]; none = []; };\n"
-	"protected = [\"log\"];\n";
+	"protected = [\"log\", \"off\"];\n";
 
 static struct graph *
 graph_of(const struct model *m)
@@ -101,6 +103,26 @@ an_operators_start_pulls_what_it_requires(void **state)
 	model_unref(m);
 }
 
+static void
+what_is_disabled_comes_with_an_operators_start_alone(void **state)
+{
+	struct model *m = good(system_text);
+	struct graph *g = graph_of(m);
+	struct want want[16];
+	uint32_t stack[16];
+
+	(void)state;
+	mode_wants(m, g, NULL, want);
+	assert_int_equal(want[model_find_app(m, "off")].why, WHY_NOT);
+	mode_wants(m, g, model_find_mode(m, "normal"), want);
+	assert_int_equal(want[model_find_app(m, "part")].why, WHY_NOT);
+	mode_pull(g, model_find_app(m, "off"), WHY_OPERATOR, want, stack);
+	assert_int_equal(want[model_find_app(m, "off")].why, WHY_OPERATOR);
+	assert_int_equal(want[model_find_app(m, "part")].why, WHY_REQUIRED);
+	graph_free(g);
+	model_unref(m);
+}
+
 int
 main(void)
 {
@@ -110,6 +132,7 @@ main(void)
 		cmocka_unit_test(a_mode_without_roles_keeps_background_and_protected),
 		cmocka_unit_test(without_a_mode_everything_is_wanted),
 		cmocka_unit_test(an_operators_start_pulls_what_it_requires),
+		cmocka_unit_test(what_is_disabled_comes_with_an_operators_start_alone),
 	};
 
 	return cmocka_run_group_tests_name("mode", tests, NULL, NULL);

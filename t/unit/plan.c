@@ -248,6 +248,23 @@ a_reload_says_what_another_meaning_of_the_mode_brings(void **state)
 	engine_free(e);
 }
 
+static void
+what_is_disabled_is_in_no_plan_and_leaves_with_the_next_mode(void **state)
+{
+	struct engine *e = engine_of("applications: { a: { command = [\"a\"]; }; off: { command = [\"off\"]; enabled = false; }; };\n"
+		"roles: { r = [\"a\", \"off\"]; }; modes: { m = [\"r\"]; n = [\"r\"]; }; default_mode = \"m\";", NULL);
+	struct err err;
+
+	(void)state;
+	carry_out(e);
+	assert_plan(e, NULL, "");
+	assert_int_equal(engine_start(e, engine_find(e, "off"), &err), 0);
+	carry_out(e);
+	assert_plan(e, "n", "stop off 1");
+	assert_why(e, "n", "off", "disabled (enabled = false)");
+	engine_free(e);
+}
+
 int
 main(void)
 {
@@ -259,6 +276,7 @@ main(void)
 		cmocka_unit_test(another_mode_lets_operators_wishes_go),
 		cmocka_unit_test(order_goes_through_what_has_no_command),
 		cmocka_unit_test(protected_ones_come_before_all_others),
+		cmocka_unit_test(what_is_disabled_is_in_no_plan_and_leaves_with_the_next_mode),
 		cmocka_unit_test(a_reload_of_the_same_changes_nothing),
 		cmocka_unit_test(a_reload_says_what_follows_for_what_runs),
 		cmocka_unit_test(a_reload_says_what_another_meaning_of_the_mode_brings),
