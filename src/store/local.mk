@@ -6,3 +6,13 @@ libstore_la_SOURCES = \
 	src/store/schema.c src/store/schema.h
 libstore_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(SQLITE_CFLAGS)
 store_libs = libstore.la libmonitor.la libcore.la libbase.la $(LIBPQ_LIBS) $(SQLITE_LIBS)
+
+# What a producer keeps until it is acknowledged.
+noinst_LTLIBRARIES += libspool.la
+libspool_la_SOURCES = \
+	src/store/spool.c src/store/spool.h src/store/spool_internal.h \
+	src/store/spool_db.c \
+	src/store/spool_file.c \
+	src/store/spool_salvage.c
+libspool_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+libspool_la_LIBADD = $(SQLITE_LIBS)

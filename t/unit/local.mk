@@ -152,6 +152,11 @@ t_unit_suggest_SOURCES = t/unit/suggest.c
 t_unit_suggest_CPPFLAGS = $(unit_cppflags)
 t_unit_suggest_LDADD = $(unit_libs)
 
+UNIT_TESTS += t/unit/spool
+t_unit_spool_SOURCES = t/unit/spool.c
+t_unit_spool_CPPFLAGS = $(unit_cppflags)
+t_unit_spool_LDADD = libspool.la $(unit_libs)
+
 UNIT_TESTS += t/unit/settings
 t_unit_settings_SOURCES = t/unit/settings.c
 t_unit_settings_CPPFLAGS = $(unit_cppflags)
