@@ -56,3 +56,8 @@ t_sys_sd_notify_SOURCES = t/sys/sd-notify.c
 t_sys_sd_notify_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
 t_sys_sd_notify_LDADD = $(LIBSYSTEMD_LIBS)
 endif
+
+# A sampler that does what a test tells it, and says what a sample costs.
+check_PROGRAMS += t/monitor/sample
+t_monitor_sample_SOURCES = t/monitor/sample.c
+t_monitor_sample_LDADD = libcollect.la libmonitor.la libcore.la libbase.la -lm
