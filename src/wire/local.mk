@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 noinst_LTLIBRARIES += libwire.la
 libwire_la_SOURCES = \
+	src/wire/challenge.c src/wire/challenge.h \
 	src/wire/envfile.c src/wire/envfile.h \
 	src/wire/handover.c src/wire/handover.h \
+	src/wire/http.c src/wire/http.h \
 	src/wire/link.c src/wire/link.h \
 	src/wire/notify.c src/wire/notify.h \
 	src/wire/ring.c src/wire/ring.h \
 	src/wire/state.c src/wire/state.h \
 	src/wire/varlink.c src/wire/varlink.h
+# Who takes challenge or http from here links nettle.
+libwire_la_CPPFLAGS = $(AM_CPPFLAGS) $(NETTLE_CFLAGS)

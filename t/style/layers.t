@@ -40,7 +40,7 @@ my %only = (
 	loop => qr/\b(ev_\w+_(?:start|stop|init)|ev_run|ev_break)\s*\(/,
 	conf => qr/\bconfig_(read\w*|init|lookup\w*|setting_\w+)\s*\(/,
 );
-my %header = (loop => qr/^ev\.h$/, net => qr{^(wslay/|gnutls/)}, store => qr{^(sqlite3|libpq-fe)\.h}, conf => qr/^libconfig\.h$/, probe => qr{^curl/}, appctl => qr{^libsmartcols});
+my %header = (loop => qr/^ev\.h$/, net => qr{^(wslay/|gnutls/)}, store => qr{^(sqlite3|libpq-fe)\.h}, wire => qr{^nettle/}, conf => qr/^libconfig\.h$/, probe => qr{^curl/}, appctl => qr{^libsmartcols});
 
 for my $file (tree_files(qr{^src/.*\.[ch]$})) {
 	my ($folder) = $file =~ m{^src/(\w+)/};

@@ -22,6 +22,7 @@ my $computing = qr/^(
 	| qsort(_r)? | bsearch | abs | labs | is(alpha|digit|alnum|space|print|xdigit|upper|lower)\w* | to(upper|lower) | __ctype_\w+
 	| gmtime_r | timegm | __errno_location | __stack_chk_fail | __assert_fail | abort
 	| pow | exp | log2? | floor | ceil | round | l?l?round | fmod | ldexp | frexp | isnan | isinf | __isinf | __isnan | __fp\w+ | fmin | fmax
+	| nettle_\w+ | explicit_bzero | __explicit_bzero_chk
 	| va_\w+ | __libc_current_sigrt(min|max) | _GLOBAL_OFFSET_TABLE_ | __(asan|ubsan|sanitizer)\w* | __start_\w+ | __stop_\w+ | sigabbrev_np
 )$/x;
 

@@ -161,6 +161,16 @@ UNIT_TESTS += t/unit/settings
 t_unit_settings_SOURCES = t/unit/settings.c
 t_unit_settings_CPPFLAGS = $(unit_cppflags)
 t_unit_settings_LDADD = libmonitor.la $(unit_libs) -lm
+
+UNIT_TESTS += t/unit/challenge
+t_unit_challenge_SOURCES = t/unit/challenge.c
+t_unit_challenge_CPPFLAGS = $(unit_cppflags)
+t_unit_challenge_LDADD = $(unit_libs) $(NETTLE_LIBS)
+
+UNIT_TESTS += t/unit/http
+t_unit_http_SOURCES = t/unit/http.c
+t_unit_http_CPPFLAGS = $(unit_cppflags)
+t_unit_http_LDADD = $(unit_libs) $(NETTLE_LIBS)
 endif
 
 # Every method, over the same world as the fuzz target, while one allocation after another fails.
