@@ -3,6 +3,7 @@
 include $(srcdir)/t/unit/local.mk
 include $(srcdir)/t/sim/local.mk
 include $(srcdir)/t/fuzz/local.mk
+include $(srcdir)/t/net/local.mk
 include $(srcdir)/t/otp/local.mk
 
 # Every t/AREA/NAME.t is a test; nothing to list.

@@ -28,7 +28,7 @@ struct ws_settings {
 	bool use_tls;
 	/* X.509 both ways, PEM files; all NULL: a pre-shared key derived from the secret. */
 	const char *ca_file, *cert_file, *key_file, *crl_file;
-	const char *host, *port;	/* where to listen or to connect to; a name is looked up without stopping the loop */
+	const char *host, *port;	/* where to listen (a name is asked for at once) or to connect to (without stopping the loop) */
 	unsigned per_address_max;	/* of a listener: connections from one address before authentication; 0: 32 */
 	unsigned connections_max;	/* of a listener, in all; 0: 4096 */
 	unsigned auth_timeout_ms;	/* 0: 5000 */
@@ -46,6 +46,8 @@ struct ws_handler {
 	void (*drained)(void *arg, struct ws *w);
 	/* It is gone, w is invalid afterwards; why is for people.  For one that never opened on a listener it is not called. */
 	void (*closed)(void *arg, struct ws *w, const char *why);
+	/* On a listener, with its arg: somebody was turned away before.  May be NULL. */
+	void (*refused)(void *arg, const char *address, const char *why);
 };
 
 /* Starts listening.  settings and what it points to must outlive it.  NULL: err says why. */
@@ -64,7 +66,7 @@ const char *ws_peer_node(const struct ws *w);		/* lent; "" before it opened */
 uint64_t ws_peer_epoch(const struct ws *w);
 const char *ws_peer_address(const struct ws *w);	/* "127.0.0.1:4711", lent */
 
-/* Queues one text message.  -1: no memory; nothing was queued. */
+/* Queues one text message; on one that is closing it goes nowhere.  -1: no memory; nothing was queued. */
 int ws_send(struct ws *w, const char *data, size_t len);
 size_t ws_queued(const struct ws *w);			/* bytes not yet with the kernel */
 /* Reads on or not: how back-pressure reaches the peer.  Heartbeats are not taken for silence then. */
