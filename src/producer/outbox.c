@@ -71,6 +71,12 @@ outbox_row(struct outbox *o)
 	return &o->text;
 }
 
+void
+outbox_cancel(struct outbox *o)
+{
+	o->text.len = begin_of_last(o);
+}
+
 /* A batch that could not be written whole, or that grew too large by one row, is taken back. */
 void
 outbox_end(struct outbox *o)
@@ -82,7 +88,7 @@ outbox_end(struct outbox *o)
 	if (o->rows > 0 && !o->text.failed && end - begin <= BATCH_MAX)
 		buf_add(&o->ends, &end, sizeof(end));
 	else
-		o->text.len = begin;
+		outbox_cancel(o);
 }
 
 const struct spool_batch *

@@ -43,6 +43,8 @@ void outbox_begin_columns(struct outbox *o, const char *type, const char *const 
 /* NULL: the batch is full (rows or bytes), or there is no memory. */
 struct buf *outbox_row(struct outbox *o);
 void outbox_end(struct outbox *o);
+/* Instead of outbox_end(): the batch that was begun is none. */
+void outbox_cancel(struct outbox *o);
 
 /* What was written, lent until the next change.  *count 0: nothing, or no memory. */
 const struct spool_batch *outbox_batches(struct outbox *o, size_t *count);

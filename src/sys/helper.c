@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 static int
-describe(posix_spawnattr_t *attr, posix_spawn_file_actions_t *files, int out_fd)
+describe(posix_spawnattr_t *attr, posix_spawn_file_actions_t *files, int out_fd, bool group)
 {
+	short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | (group ? POSIX_SPAWN_SETPGROUP : 0);
 	sigset_t all, none;
 	int e;
 
@@ -25,7 +26,7 @@ describe(posix_spawnattr_t *attr, posix_spawn_file_actions_t *files, int out_fd)
 	if (e == 0)
 		e = posix_spawnattr_setsigmask(attr, &none);
 	if (e == 0)
-		e = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+		e = posix_spawnattr_setflags(attr, flags);
 	if (e == 0)
 		e = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	if (e == 0)
@@ -43,8 +44,8 @@ reap_without_waiting(void)
 		;
 }
 
-int
-helper_start(struct helper *h, const char *const *argv, struct err *err)
+static int
+start(struct helper *h, const char *const *argv, bool group, struct err *err)
 {
 	autoclose int read_end = -1, write_end = -1;
 	posix_spawn_file_actions_t files;
@@ -59,9 +60,10 @@ helper_start(struct helper *h, const char *const *argv, struct err *err)
 		return err_set(err, errno, "helper %s: pipe", argv[0]);
 	posix_spawnattr_init(&attr);
 	posix_spawn_file_actions_init(&files);
-	e = describe(&attr, &files, write_end);
+	e = describe(&attr, &files, write_end, group);
 	if (e == 0)
-		e = posix_spawn(&h->pid, argv[0], &files, &attr, (char *const *)(uintptr_t)argv, environ);
+		e = (group ? posix_spawnp : posix_spawn)(&h->pid, argv[0], &files, &attr,
+							 (char *const *)(uintptr_t)argv, environ);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
 	if (e != 0) {
@@ -69,7 +71,41 @@ helper_start(struct helper *h, const char *const *argv, struct err *err)
 		return err_set(err, e, "helper %s", argv[0]);
 	}
 	h->out_fd = take_fd(&read_end);
+	h->group = group;
 	return 0;
+}
+
+int
+helper_start(struct helper *h, const char *const *argv, struct err *err)
+{
+	return start(h, argv, false, err);
+}
+
+int
+helper_start_group(struct helper *h, const char *const *argv, struct err *err)
+{
+	return start(h, argv, true, err);
+}
+
+void
+helper_kill(struct helper *h)
+{
+	if (h->pid > 0)
+		kill(h->group ? -h->pid : h->pid, SIGKILL);
+}
+
+/* What the first of a group leaves behind is killed before its number may be another's. */
+static bool
+group_ended(struct helper *h)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PID, (id_t)h->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return true;
+	if (info.si_pid == 0)
+		return false;
+	helper_kill(h);
+	return true;
 }
 
 bool
@@ -77,7 +113,7 @@ helper_ended(struct helper *h, int *status)
 {
 	pid_t pid;
 
-	if (h->pid == 0)
+	if (h->pid == 0 || (h->group && !group_ended(h)))
 		return false;
 	do {
 		pid = waitpid(h->pid, status, WNOHANG);
@@ -93,9 +129,11 @@ helper_ended(struct helper *h, int *status)
 void
 helper_fini(struct helper *h)
 {
-	if (h->pid > 0)
-		kill(h->pid, SIGKILL);
-	reap_without_waiting();
+	helper_kill(h);
+	if (h->group && h->pid > 0)		/* others may wait for children of theirs */
+		waitpid(h->pid, NULL, WNOHANG);
+	else if (!h->group)
+		reap_without_waiting();
 	if (h->out_fd >= 0)
 		close(h->out_fd);
 	h->pid = 0;

@@ -29,6 +29,11 @@ t_unit_handover_SOURCES = t/unit/handover.c
 t_unit_handover_CPPFLAGS = $(unit_cppflags)
 t_unit_handover_LDADD = $(unit_libs)
 
+UNIT_TESTS += t/unit/metric
+t_unit_metric_SOURCES = t/unit/metric.c
+t_unit_metric_CPPFLAGS = $(unit_cppflags)
+t_unit_metric_LDADD = libcollect.la libmonitor.la libloop.la libsys.la $(unit_libs) $(JANSSON_LIBS) -lm
+
 UNIT_TESTS += t/unit/outbox
 t_unit_outbox_SOURCES = t/unit/outbox.c
 t_unit_outbox_CPPFLAGS = $(unit_cppflags)
