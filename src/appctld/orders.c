@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* How many packets of orders before the keeper looks at its signals again. */
-enum { PACKETS_AT_ONCE = 16, UP_READY_WITHIN_MS = 30000, END_WITHIN_MS = 1000 };
+enum { PACKETS_AT_ONCE = 4, UP_READY_WITHIN_MS = 30000, END_WITHIN_MS = 1000 };
 
 static struct kid *
 kid_of(struct keeper *k)

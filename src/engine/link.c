@@ -13,7 +13,8 @@
 #include <string.h>
 
 enum { BATCH = 64, HURRY_AFTER_MS = 2000 };
-enum { PACKET_AIM = 4096 };		/* so much is sent without waiting for more: the keeper can begin */
+/* So much is sent without waiting for more: the keeper can begin; then it has something to do, and wakes up seldom. */
+enum { FIRST_PACKET_AIM = 4 * 1024, PACKET_AIM = 32 * 1024 };
 
 /* A packet that the socket did not take at once; its descriptors are its own. */
 struct queued {
@@ -31,6 +32,7 @@ struct keeper_link {
 	struct queued *first, **last;
 	struct buf scratch;		/* the message in the making */
 	struct buf out;			/* the packet in the making: whole messages */
+	size_t aim;			/* how long that gets */
 	unsigned gathering;
 };
 
@@ -88,10 +90,12 @@ enqueue(struct keeper_link *k, const void *data, size_t len, const int *fds, siz
 	watch_set(k->watch, LOOP_READ | LOOP_WRITE);
 }
 
-/* Sends a packet, or lets it wait its turn. */
+/* Sends a packet, or lets it wait its turn; those before it go first, as far as there is room by now. */
 static void
 send_packet(struct keeper_link *k, struct buf *b, const int *fds, size_t fd_count)
 {
+	if (k->first != NULL)
+		flush_queue(k);
 	if (b->len > 0 && (k->first != NULL || !send_one(k, b->data, b->len, fds, fd_count)))
 		enqueue(k, b->data, b->len, fds, fd_count);
 	if (b->cap > LINK_MAX)
@@ -120,16 +124,18 @@ post(struct keeper_link *k, const int *fds, size_t fd_count)
 	buf_clear(b);
 	if (k->out.failed)
 		daemon_give_up("no memory for a message to the keeper");
-	if (k->gathering == 0 || k->out.len >= PACKET_AIM)
-		send_packet(k, &k->out, NULL, 0);
+	if (k->gathering > 0 && k->out.len < k->aim)
+		return;
+	send_packet(k, &k->out, NULL, 0);
+	k->aim = PACKET_AIM;
 }
 
 void
 keeper_gather(struct keeper_link *k, bool begin)
 {
-	if (begin)
-		k->gathering++;
-	else if (--k->gathering == 0)
+	if (begin && k->gathering++ == 0)
+		k->aim = FIRST_PACKET_AIM;
+	else if (!begin && --k->gathering == 0)
 		send_packet(k, &k->out, NULL, 0);
 }
 

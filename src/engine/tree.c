@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
  * intervals and only while somebody waits.
  */
 enum { LOOK_MIN_MS = 50, LOOK_MAX_MS = 1000, PIDFILE_PATIENCE_MS = 5000, PIDFILE_MAX = 64 };
+enum { YIELD_MS = 2, BUSY_MS = 100 };
 
 enum job_kind { JOB_TREE, JOB_PIDFILE };
 
@@ -34,7 +36,7 @@ struct job {
 	int64_t look_ms, interval_ms, patience_ms;
 };
 
-/* A main process that has ended while its descendants may be there. */
+/* A main process that has ended while its descendants may be there: without cgroups they are known by its number. */
 struct ended {
 	uint64_t inc;
 	pid_t pid;
@@ -48,6 +50,7 @@ struct trees {
 	int inotify;			/* -1: none, or not needed now */
 	struct watch *watch;
 	struct buf ended;		/* struct ended[] */
+	int64_t busy_until_ms;		/* somebody else needs this processor for longer */
 };
 
 /* --- who belongs to whom ------------------------------------------------------ */
@@ -359,10 +362,28 @@ add_job(struct daemon *d, enum job_kind kind, const struct app *a)
 	arm(t);
 }
 
+/*
+ * A child that the kernel has put on this processor must not wait until thousands of groups are made: the keeper stands
+ * still until it has executed its program.  Giving way to what only computes would cost a time slice for each.
+ */
+static void
+let_child_run(struct trees *t)
+{
+	int64_t before = clock_mono_ms(), after;
+
+	if (before < t->busy_until_ms)
+		return;
+	sched_yield();
+	after = clock_mono_ms();
+	if (after - before >= YIELD_MS)
+		t->busy_until_ms = after + BUSY_MS;
+}
+
 void
 tree_prepare(struct daemon *d, const struct app *a)
 {
 	cgroup_prepare(&d->shell->trees->cgroups, a->name);
+	let_child_run(d->shell->trees);
 }
 
 void
@@ -384,7 +405,7 @@ tree_main_ended(struct daemon *d, uint64_t inc, pid_t pid)
 	const struct ended e = { .inc = inc, .pid = pid };
 	struct job **at;
 
-	if (find_ended(t, inc) == NULL)
+	if (t->cgroups.dir_fd < 0 && find_ended(t, inc) == NULL)
 		buf_add(&t->ended, &e, sizeof(e));
 	at = find_job(t, JOB_TREE, inc);
 	if (at != NULL) {
