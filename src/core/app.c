@@ -2,6 +2,8 @@
 #include "core/app.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #define GO(state, action) { APP_##state, DO_##action }
@@ -157,6 +159,13 @@ app_settle(struct app *a, int64_t now_ms, uint32_t random)
 	if (a->def->restart == RESTART_TEMPORARY && !machine_was_short(a))
 		return (struct settlement){ SETTLE_FAILED, REASON_ENDED, 0 };
 	return restart_or_give_up(a, now_ms, random);
+}
+
+void
+app_set_status_text(struct app *a, const char *text)
+{
+	free(a->status_text);
+	a->status_text = *text != '\0' ? strndup(text, STATUS_TEXT_MAX) : NULL;
 }
 
 bool

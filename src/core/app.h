@@ -66,6 +66,8 @@ struct transition {
 /* The table's answer for a state and an input. */
 struct transition app_next(enum app_state state, enum app_input in);
 
+enum { STATUS_TEXT_MAX = 79 };	/* of that much a text is kept */
+
 enum wish { WISH_NONE, WISH_UP, WISH_DOWN };		/* an operator's, until start, stop or the next mode */
 
 /* How the mode sees an application: as it should be, on its way, or not to be had. */
@@ -122,7 +124,7 @@ struct app {
 	int64_t exit_real_us;
 	const char *fail_step;		/* REASON_SPAWN_FAILED: static text */
 	int fail_errno;
-	char status_text[80];		/* by sd_notify's STATUS= */
+	char *status_text;		/* by sd_notify's STATUS=; NULL: none */
 
 	struct model *model;		/* that def belongs to: a reference */
 	uint32_t pred_hint, succ_hint;	/* the edge that held it last: where the next look begins */
@@ -149,6 +151,7 @@ struct settlement {
  */
 struct settlement app_settle(struct app *a, int64_t now_ms, uint32_t random);
 
+void app_set_status_text(struct app *a, const char *text);	/* a copy; "", and where memory is short: none */
 bool app_is_up(const struct app *a);		/* what stands on it may start: running, completed oneshot, load-only */
 bool app_at_rest(const struct app *a);		/* has no process */
 bool app_status_is_good(int status);		/* exit with 0 */

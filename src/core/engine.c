@@ -37,6 +37,7 @@ free_app(struct app *a)
 {
 	model_unref(a->model);
 	restart_log_free(&a->restart_log);
+	free(a->status_text);
 	free(a);
 }
 

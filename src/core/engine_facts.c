@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/engine_internal.h"
 
-#include <stdio.h>
 #include <sys/wait.h>
 
 /* What happened: to children, to time. */
@@ -228,7 +227,7 @@ engine_extend_timeout(struct engine *e, struct app *a, int64_t ms)
 void
 engine_status_text(struct engine *e, struct app *a, const char *text)
 {
-	snprintf(a->status_text, sizeof(a->status_text), "%s", text);
+	app_set_status_text(a, text);
 	engine_touch(e, a);
 }
 

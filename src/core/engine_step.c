@@ -52,7 +52,7 @@ spawn(struct engine *e, struct app *a)
 	a->signal_step = 0;
 	a->pid = 0;
 	a->up_since_ms = 0;
-	a->status_text[0] = '\0';
+	app_set_status_text(a, "");
 	a->fail_step = NULL;
 	a->run_hash = a->def->run_hash;
 	a->ready_by = a->def->ready->type;

@@ -397,7 +397,7 @@ add_process(const struct app *a, struct buf *out)
 		ADD(out, ",\"pid\":");
 		add_number(out, a->pid);
 	}
-	if (a->status_text[0] != '\0') {
+	if (a->status_text != NULL) {
 		ADD(out, ",\"status_text\":");
 		buf_add_json(out, a->status_text);
 	}
