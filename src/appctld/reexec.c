@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "sys/memfd.h"
 #include "sys/process.h"
 #include "sys/program.h"
 #include "wire/handover.h"
@@ -124,38 +125,20 @@ put_all(const struct keeper *k, struct buf *out)
 	handover_end(out);
 }
 
-static int
-write_all(int fd, const char *data, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* Sealed: what the trial has read is what is taken over.  -1: errno. */
 static int
 make_handover(const struct keeper *k)
 {
-	autoclose int fd = memfd_create("appctl-handover", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct buf out = { 0 };
-	int failed;
+	int fd = -1;
 
 	put_all(k, &out);
-	if (out.failed)
+	if (!out.failed)
+		fd = move_up(memfd_sealed("appctl-handover", out.data, out.len));
+	else
 		errno = ENOMEM;
-	failed = fd < 0 || out.failed || write_all(fd, out.data, out.len) < 0 ||
-		 fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0;
 	buf_free(&out);
-	return failed ? -1 : move_up(take_fd(&fd));
+	return fd;
 }
 
 /*
@@ -172,7 +155,7 @@ copy_state(const struct keeper *k)
 
 	while (first >= 0 && n > 0)
 		n = sendfile(fd, k->state_fd, &at, COPY_AT_ONCE);
-	if (first < 0 || n < 0 || (first > 0 && pwrite(fd, &header, (size_t)first, 0) < 0))
+	if (first < 0 || n < 0 || (first > 0 && memfd_write(fd, &header, (size_t)first, 0) < 0))
 		return -1;
 	return move_up(take_fd(&fd));
 }

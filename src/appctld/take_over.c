@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "sys/memfd.h"
 #include "sys/program.h"
 #include "wire/handover.h"
 
@@ -31,17 +32,16 @@ struct handed {
 static int
 open_handed(struct handed *h, int fd, struct err *err)
 {
-	int seals = fcntl(fd, F_GET_SEALS);
 	uint32_t version;
-	struct stat st;
+	size_t len;
 	void *data;
 
-	if (seals < 0 || !(seals & F_SEAL_WRITE) || fstat(fd, &st) < 0 || st.st_size == 0)
+	if (!memfd_is_sealed(fd, &len) || len == 0)
 		return err_set(err, 0, "descriptor %d holds nothing that a keeper has handed over", fd);
-	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	data = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
 	if (data == MAP_FAILED)
 		return err_set(err, errno, "what was handed over");
-	*h = (struct handed){ data, (size_t)st.st_size };
+	*h = (struct handed){ data, len };
 	switch (handover_check(h->data, h->len, &version)) {
 	case HANDOVER_GOOD:
 		return 0;

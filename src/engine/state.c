@@ -5,6 +5,7 @@
 #include "base/crc32.h"
 #include "base/log.h"
 #include "engine/shell.h"
+#include "sys/memfd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -150,24 +151,6 @@ state_unmap(struct state_view *v)
 	*v = (struct state_view){ 0 };
 }
 
-static int
-write_at(int fd, const char *data, size_t len, size_t at)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = pwrite(fd, data, len, (off_t)at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		data += n;
-		len -= (size_t)n;
-		at += (size_t)n;
-	}
-	return 0;
-}
-
 /* Says it once: until the file is made anew, what happens is in memory only. */
 static void
 file_failed(struct state_file *s, const char *what)
@@ -187,7 +170,7 @@ write_header(const struct state_file *s, int fd, size_t committed)
 		.boot_crc = s->boot_crc, .instance = s->instance, .committed = committed,
 	};
 
-	return write_at(fd, (const char *)&h, sizeof(h), 0);
+	return memfd_write(fd, &h, sizeof(h), 0);
 }
 
 /* The file is empty but for its header, and that is mapped. */
@@ -254,7 +237,7 @@ state_put_transient(struct state_file *s, const char *name, const char *definiti
 static int
 write_pending(struct state_file *s)
 {
-	if (begin(s) < 0 || write_at(s->fd, s->pending.data, s->pending.len, s->committed) < 0)
+	if (begin(s) < 0 || memfd_write(s->fd, s->pending.data, s->pending.len, s->committed) < 0)
 		return -1;
 	s->committed += s->pending.len;
 	atomic_store_explicit((_Atomic uint64_t *)&s->header->committed, s->committed, memory_order_release);
@@ -340,7 +323,7 @@ struct rewrite {
 static void
 rewrite_flush(struct rewrite *w)
 {
-	if (w->chunk.failed || write_at(w->fd, w->chunk.data, w->chunk.len, w->len) < 0)
+	if (w->chunk.failed || memfd_write(w->fd, w->chunk.data, w->chunk.len, w->len) < 0)
 		w->failed = true;
 	w->len += w->chunk.len;
 	buf_clear(&w->chunk);

@@ -127,21 +127,6 @@ look_up_group(struct buf *out, const char *name)
 	buf_adds(out, "}\n");
 }
 
-static int
-write_all(struct buf *b)
-{
-	ssize_t n;
-
-	while (b->len > 0) {
-		n = write(STDOUT_FILENO, b->data, b->len);
-		if (n < 0 && errno != EINTR)
-			return -1;
-		if (n > 0)
-			buf_consume(b, (size_t)n);
-	}
-	return b->failed ? -1 : 0;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -157,10 +142,11 @@ main(int argc, char **argv)
 			fprintf(stderr, "appctl-lookup: %s: say u:NAME or g:NAME\n", argv[i]);
 			return 2;
 		}
-		if (write_all(&out) < 0) {
+		if (out.failed || fwrite(out.data, 1, out.len, stdout) != out.len || fflush(stdout) == EOF) {
 			perror("appctl-lookup");
 			return 1;
 		}
+		buf_clear(&out);
 	}
 	buf_free(&out);
 	return 0;

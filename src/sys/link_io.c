@@ -4,50 +4,20 @@
 #include "sys/link_io.h"
 
 #include "base/cleanup.h"
+#include "sys/memfd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PACKET_MAX = LINK_MAX, FDS_ROOM = LINK_FDS_MAX + 1 };	/* one more for a body in a memfd */
-enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
 union fd_control {
 	char bytes[CMSG_SPACE(FDS_ROOM * sizeof(int))];
 	struct cmsghdr align;
 };
-
-static int
-write_all(int fd, const char *data, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int
-body_as_memfd(const void *body, size_t len)
-{
-	autoclose int fd = memfd_create("appctl-link", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0 || write_all(fd, body, len) < 0 || fcntl(fd, F_ADD_SEALS, SEALS) < 0)
-		return -1;
-	return take_fd(&fd);
-}
 
 static void
 attach(struct msghdr *msg, union fd_control *control, const int *fds, size_t fd_count)
@@ -92,7 +62,7 @@ link_send(int sock, const void *bytes, size_t len, const int *fds, size_t fd_cou
 		return send_packet(sock, bytes, len, fds, fd_count);
 	memcpy(&h, bytes, sizeof(h));
 	h.flags |= LINK_F_MEMFD;
-	fd = body_as_memfd((const char *)bytes + sizeof(h), len - sizeof(h));
+	fd = memfd_sealed("appctl-link", (const char *)bytes + sizeof(h), len - sizeof(h));
 	if (fd < 0)
 		return -1;
 	if (fd_count > 0)
@@ -173,15 +143,11 @@ protocol_error(void)
 static int
 read_big(struct link_in *in, int fd)
 {
-	size_t got = 0, len = in->h.body_len;
-	int seals = fcntl(fd, F_GET_SEALS);	/* what is no memfd could make the reader wait */
-	struct stat st;
+	size_t got = 0, len = in->h.body_len, there;
 	ssize_t n;
 	char *room;
 
-	if (len > LINK_BODY_MAX || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (size_t)st.st_size != len)
-		return protocol_error();
-	if (seals < 0 || (seals & SEALS) != SEALS)
+	if (len > LINK_BODY_MAX || !memfd_is_sealed(fd, &there) || there != len)
 		return protocol_error();
 	if (len > in->big_cap) {
 		room = realloc(in->big, len);

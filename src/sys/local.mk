@@ -4,6 +4,7 @@ libsys_la_SOURCES = \
 	src/sys/cgroup.c src/sys/cgroup.h \
 	src/sys/helper.c src/sys/helper.h \
 	src/sys/link_io.c src/sys/link_io.h \
+	src/sys/memfd.c src/sys/memfd.h \
 	src/sys/process.c src/sys/process.h \
 	src/sys/program.c src/sys/program.h \
 	src/sys/spawn.c src/sys/spawn.h \

@@ -27,7 +27,7 @@ t_fuzz_notify_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"notify"'
 t_fuzz_notify_LDADD = libwire.la libbase.la
 t_fuzz_state_SOURCES = t/fuzz/state.c $(fuzz_replay)
 t_fuzz_state_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"state"'
-t_fuzz_state_LDADD = libengine.la libconf.la libwire.la libcore.la libbase.la $(JANSSON_LIBS) -lm
+t_fuzz_state_LDADD = libengine.la libconf.la libsys.la libwire.la libcore.la libbase.la $(JANSSON_LIBS) -lm
 t_fuzz_subscription_SOURCES = t/fuzz/subscription.c src/engine/subscription.c $(fuzz_replay)
 t_fuzz_subscription_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -DCORPUS='"subscription"'
 t_fuzz_subscription_LDADD = libcore.la libbase.la $(JANSSON_LIBS) -lm
