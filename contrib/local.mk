@@ -22,3 +22,15 @@ if INSTALL_UNIT
 unitdir = $(systemdsystemunitdir)
 unit_DATA = contrib/systemd/appctld.service
 endif
+
+# The monitor: a drop-in, and what sets it up from the environment.
+monitordir = $(docdir)/examples/monitor
+monitor_configdir = $(monitordir)/config
+monitor_scriptdir = $(monitordir)/script
+dist_monitor_DATA = contrib/monitor/monitor.conf
+dist_monitor_config_DATA = contrib/monitor/config/consumer.env contrib/monitor/config/producer.env
+dist_monitor_script_SCRIPTS = contrib/monitor/script/setup_consumer_producer
+
+install-data-hook:
+	sed 's|^installed=.*|installed=$(pkglibexecdir)|' $(srcdir)/contrib/monitor/script/setup_consumer_producer \
+		>'$(DESTDIR)$(monitor_scriptdir)/setup_consumer_producer'

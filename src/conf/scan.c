@@ -96,6 +96,13 @@ note(struct scanner *s, size_t name, size_t name_len)
 	return 0;
 }
 
+/* The mark of the setting whose value stands here. */
+static uint32_t
+current(const struct scanner *s)
+{
+	return s->out->n ? (uint32_t)(s->out->n - 1) : SCAN_NONE;
+}
+
 /* A value begins: in lists and arrays that is a setting of its own. */
 static int
 begin_value(struct scanner *s)
@@ -104,17 +111,23 @@ begin_value(struct scanner *s)
 
 	if (close == ')' || close == ']') {
 		top(s)->full = true;
-		return note(s, 0, 0);
+		if (note(s, 0, 0) < 0)
+			return -1;
+	} else if (!s->in_value) {
+		return 0;
 	}
 	s->in_value = false;
+	if (s->out->n > 0)
+		s->out->v[current(s)].value = (uint32_t)s->pos;
 	return 0;
 }
 
-/* The mark of the setting whose value stands here. */
-static uint32_t
-current(const struct scanner *s)
+/* The value of that mark ends here. */
+static void
+end_value(struct scanner *s, uint32_t mark)
 {
-	return s->out->n ? (uint32_t)(s->out->n - 1) : SCAN_NONE;
+	if (mark != SCAN_NONE)
+		s->out->v[mark].end = (uint32_t)s->pos;
 }
 
 static int
@@ -139,9 +152,10 @@ close_level(struct scanner *s, char c)
 	if (top(s)->close != c)
 		return fail_at(s, s->line, top(s)->mark, NULL, c == '}' ? "} does not close what is open here" :
 			       c == ')' ? ") does not close what is open here" : "] does not close what is open here");
+	s->pos++;
+	end_value(s, top(s)->mark);
 	s->depth--;
 	s->in_value = false;
-	s->pos++;
 	return 0;
 }
 
@@ -198,6 +212,7 @@ scan_string(struct scanner *s)
 		s->line += *c == '\n';
 	}
 	s->pos = (size_t)(c + 1 - s->text);
+	end_value(s, current(s));
 	s->after_string = true;
 	return 0;
 }
@@ -256,6 +271,7 @@ scan_number(struct scanner *s)
 	while (isalnum((unsigned char)*c) || *c == '.' || ((*c == '-' || *c == '+') && (c[-1] | 32) == 'e'))
 		c++;
 	s->pos = (size_t)(c - s->text);
+	end_value(s, current(s));
 	return 0;
 }
 
@@ -279,6 +295,9 @@ scan_word(struct scanner *s)
 			return -1;
 		if (!(n == 4 && strncasecmp(word, "true", 4) == 0) && !(n == 5 && strncasecmp(word, "false", 5) == 0))
 			return fail_at(s, s->line, current(s), "text needs quotes", "a word where a value should be");
+		s->pos += n;
+		end_value(s, current(s));
+		return 0;
 	} else if (note(s, s->pos, n) < 0) {
 		return -1;
 	}

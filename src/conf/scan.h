@@ -9,13 +9,14 @@
  * What libconfig lets through or says badly is found here first, in one pass over
  * the text: NUL bytes, bad UTF-8, nesting beyond CONF_DEPTH_MAX, integers that
  * libconfig would wrap, @include, and what was opened and never closed.  On the way it
- * notes for each setting, in the order of the text, the line that it stands in.
+ * notes for each setting, in the order of the text, the line that it stands in, and where its value begins and ends.
  */
 struct scan_mark {
 	uint32_t line;
 	uint32_t parent;		/* the mark of the setting around it; SCAN_NONE: the file itself */
 	uint32_t name, name_len;	/* place in the text; name_len 0: an element of a list or array */
 	uint32_t index;			/* among its siblings */
+	uint32_t value, end;		/* of the value's first byte and behind its last one */
 };
 
 enum { SCAN_NONE = UINT32_MAX };

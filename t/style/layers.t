@@ -6,7 +6,7 @@ use Test::More;
 use Appctl::Style;
 
 # Each folder may include from itself and from these.
-my @programs = qw(appctld engine lib appctl probe lookup producer consumer);
+my @programs = qw(appctld engine lib appctl probe lookup producer consumer setup);
 my %may_include = (
 	base => [],
 	core => [qw(base)],

@@ -55,6 +55,7 @@ my %links = (
 	'appctl-probe' => qr/^libcurl\.so/,
 	'appctl-engine' => qr/^lib(ev|config|jansson)\.so/,
 	'appctl-consumer' => qr/^lib(ev|wslay|nettle|hogweed|gnutls|jansson|sqlite3|pq|microhttpd|seccomp)\.so/,
+	'appctl-setup' => qr/^lib(config|jansson)\.so/,
 	'appctl' => qr/^lib(appctl|smartcols|jansson)\.so/,
 );
 for my $name (sort keys %links) {

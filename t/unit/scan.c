@@ -210,6 +210,34 @@ large_groups_keep_their_names_lines_and_duplicates(void **state)
 	buf_free(&text);
 }
 
+/* What stands as the values of a text, each between bars. */
+static const char *
+values_of(const char *text)
+{
+	static struct buf out;
+	struct problems ps = { 0 };
+	struct scan scan = { 0 };
+	size_t i;
+
+	buf_clear(&out);
+	assert_int_equal(scan_text("f", text, strlen(text), &scan, &ps), 0);
+	for (i = 0; i < scan.n; i++)
+		buf_printf(&out, "|%.*s", (int)(scan.v[i].end - scan.v[i].value), text + scan.v[i].value);
+	scan_free(&scan);
+	problems_free(&ps);
+	return buf_cstr(&out);
+}
+
+static void
+each_value_has_its_place(void **state)
+{
+	(void)state;
+	assert_string_equal(values_of("a = 1; b: \"x\" /* . */ \"y\" ;"), "|1|\"x\" /* . */ \"y\"");
+	assert_string_equal(values_of("a: { b = [true, 0x1F]; c = ( { }, -1.5e9 ) };"),
+			    "|{ b = [true, 0x1F]; c = ( { }, -1.5e9 ) }|[true, 0x1F]|true|0x1F|( { }, -1.5e9 )|{ }|-1.5e9");
+	assert_string_equal(scanned("= 5;"), "");
+}
+
 int
 main(void)
 {
@@ -229,6 +257,7 @@ main(void)
 		cmocka_unit_test(items_know_their_lines),
 		cmocka_unit_test(a_name_twice_in_one_group_names_both_places),
 		cmocka_unit_test(large_groups_keep_their_names_lines_and_duplicates),
+		cmocka_unit_test(each_value_has_its_place),
 	};
 
 	return cmocka_run_group_tests_name("scan", tests, NULL, NULL);
