@@ -5,6 +5,7 @@ include $(srcdir)/t/sim/local.mk
 include $(srcdir)/t/fuzz/local.mk
 include $(srcdir)/t/net/local.mk
 include $(srcdir)/t/otp/local.mk
+include $(srcdir)/t/monitor/local.mk
 
 # Every t/AREA/NAME.t is a test; nothing to list.
 PERL_TESTS += $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/t/*/*.t))

@@ -2,8 +2,18 @@
 # Databases: what a consumer writes into.
 noinst_LTLIBRARIES += libstore.la
 libstore_la_SOURCES = \
+	src/store/backend.h \
+	src/store/catalog.c src/store/catalog.h \
+	src/store/image.c src/store/image.h \
+	src/store/pg.c src/store/pg.h \
 	src/store/pg_init.c src/store/pg_init.h \
-	src/store/schema.c src/store/schema.h
+	src/store/pg_write.c \
+	src/store/pq.c src/store/pq.h \
+	src/store/prepare.c src/store/prepare.h \
+	src/store/schema.c src/store/schema.h \
+	src/store/sqlite.c src/store/sqlite.h \
+	src/store/sqlite_write.c \
+	src/store/store.c src/store/store.h
 libstore_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(SQLITE_CFLAGS)
 store_libs = libstore.la libmonitor.la libcore.la libbase.la $(LIBPQ_LIBS) $(SQLITE_LIBS)
 
