@@ -517,15 +517,20 @@ start(struct ws *w, int fd, struct tls_keys *keys)
 	w->watch = watch_new(w->loop, fd, LOOP_READ, ready, w);
 	if (w->watch == NULL)
 		return err_set(&w->why, ENOMEM, "%s", w->address);
-	if (keys == NULL)
-		return auth_begin(w);
-	w->tls = tls_new(keys, fd, w->server ? NULL : w->settings->host, &w->why);
-	if (w->tls == NULL)
-		return -1;
-	w->state = WS_TLS;
-	w->tls_wants = w->server ? LOOP_READ : LOOP_WRITE;
+	if (keys == NULL) {
+		if (auth_begin(w) < 0)
+			return -1;
+	} else {
+		w->tls = tls_new(keys, fd, w->server ? NULL : w->settings->host, &w->why);
+		if (w->tls == NULL)
+			return -1;
+		w->state = WS_TLS;
+		w->tls_wants = w->server ? LOOP_READ : LOOP_WRITE;
+	}
+	arm(w);
 	return 0;
 }
+
 
 int
 ws_accept(const struct ws_taken *t, struct ws **out)
@@ -559,8 +564,6 @@ dialed(void *arg, int fd, const char *address, const struct err *err)
 	}
 	if (r < 0)
 		ws_end(w);
-	else
-		arm(w);
 }
 
 int

@@ -27,13 +27,14 @@ ssize_t
 http_head_len(const char *data, size_t len)
 {
 	size_t seen = len < HTTP_HEAD_MAX ? len : HTTP_HEAD_MAX;
-	const char *end;
+	const char *end = memmem(data, seen, "\r\n\r\n", 4);
+	size_t head_len = end != NULL ? (size_t)(end + 4 - data) : seen;
 
-	if (memchr(data, '\0', seen) != NULL)
+	/* Behind a head there may be frames. */
+	if (memchr(data, '\0', head_len) != NULL)
 		return -1;
-	end = memmem(data, seen, "\r\n\r\n", 4);
 	if (end != NULL)
-		return end + 4 - data;
+		return (ssize_t)head_len;
 	return len >= HTTP_HEAD_MAX ? -1 : 0;
 }
 

@@ -144,6 +144,7 @@ a_head_has_limits(void **state)
 	assert_int_equal(http_head_len(head, sizeof(head)), HTTP_HEAD_MAX);
 	assert_int_equal(http_head_len("GET\0", 4), -1);
 	assert_int_equal(http_head_len("", 0), 0);
+	assert_int_equal(http_head_len("HTTP/1.1 101 S\r\n\r\n\x81\x7e\0\x80", 22), 18);	/* a frame behind it */
 	assert_int_equal(http_head_len("GET / HTTP/1.1\r\n\r", 17), 0);
 	buf_adds(&many, GOOD);
 	for (i = 0; i < HTTP_FIELDS_MAX; i++)
