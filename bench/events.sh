@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # events.sh BUILD: the raw limit of fan-out over Unix streams, redis pub/sub, and appctld replaying what it has, in
-# alternation, to K subscribers.  REPS: how often (3).
+# alternation, to K subscribers; then the latency of one message or event to the last of them.  REPS: how often (3).
 set -eu
 build=$(cd "${1:?build directory}" && pwd)
 reps=${REPS:-3} apps=500 dir=$(mktemp -d) redis='' appctld=''
@@ -27,7 +27,14 @@ mkdir "$dir/run" "$dir/conf.d"
 		printf '{ name = "s%d"; command = ["%s/bench/svc", "/dev/null", "0"]; log = { type = "null"; }; }' $i "$build"
 		i=$((i + 1))
 	done
-	echo ');'
+	echo '); roles: { all = ['
+	i=0
+	while [ $i -lt $apps ]; do
+		[ $i = 0 ] || echo ,
+		printf '"s%d"' $i
+		i=$((i + 1))
+	done
+	echo ']; }; modes: { a = ["all"]; b = ["all"]; }; default_mode = "a";'
 } >"$dir/appctld.conf"
 APPCTL_LIBEXECDIR=$build "$build/appctld" -c "$dir/appctld.conf" -r "$dir/run" >"$dir/log" 2>&1 &
 appctld=$!
@@ -48,5 +55,6 @@ while [ $rep -lt "$reps" ]; do
 		"$build/bench/pubsub" redis $k $m 64 "$dir/s"
 		"$build/bench/pubsub" appctld $k $((2 * apps)) 1 "$dir/run/events.sock"
 		"$build/bench/pubsub" lat $k 500
+		"$build/bench/pubsub" applat $k 500 "$dir/run"
 	done
 done

@@ -6,6 +6,8 @@
  *   pubsub redis K MSGS BATCH SOCKET   the same reader subscribed K times to redis; BATCH = PUBLISH pipeline depth
  *   pubsub appctld K MSGS BATCH SOCKET the same reader subscribed K times to appctld, which has MSGS events to replay
  *   pubsub lat   K MSGS                one message per ms, latency publisher -> last of the K readers (one process)
+ *   pubsub applat K MSGS DIR           the same of appctld: one change between its modes a and b per ms, latency from the
+ *                                      time that the event says to the last of K subscribers to new_mode
  * Prints one JSON line: deliveries per second etc.
  * cc -O2 -o pubsub pubsub.c
  */
@@ -62,6 +64,13 @@ static int cmp(const void *a, const void *b)
 	uint64_t x = *(uint64_t *)a, y = *(uint64_t *)b;
 	return x < y ? -1 : x > y;
 }
+static void print_latencies(const char *mode, int k, uint64_t *v, uint64_t n)
+{
+	qsort(v, n, sizeof *v, cmp);
+	printf("{\"mode\":\"%s\",\"k\":%d,\"msgs\":%d,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n", mode, k, (int)n,
+		(double)v[n / 2] / 1e3, (double)v[n * 99 / 100] / 1e3, (double)v[n - 1] / 1e3);
+	fflush(stdout);
+}
 /* reader: until each of k fds has given `bytes`; returns */
 static void reader(int *fd, int k, uint64_t bytes, int lat, uint64_t *first)
 {
@@ -88,12 +97,8 @@ static void reader(int *fd, int k, uint64_t bytes, int lat, uint64_t *first)
 				L[nl++] = now() - strtoull(b + 6, NULL, 10);
 		}
 	}
-	if (lat) {
-		qsort(L, nl, sizeof *L, cmp);
-		printf("{\"mode\":\"lat\",\"k\":%d,\"msgs\":%d,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n", k, lat,
-			L[nl / 2] / 1e3, L[nl * 99 / 100] / 1e3, L[nl - 1] / 1e3);
-		fflush(stdout);
-	}
+	if (lat)
+		print_latencies("lat", k, L, nl);
 }
 /* appctld: each of k subscribers asks for all events from the first one, until each has msgs of them */
 static int replay(int k, long msgs, const char *path)
@@ -131,6 +136,84 @@ static int replay(int k, long msgs, const char *path)
 		k, msgs, dt, (double)k * (double)msgs / dt, (double)bytes / k / (double)(msgs + 1));
 	return 0;
 }
+/* ns since the event in that line: "ts":"2026-11-21T05:00:00.123456Z" */
+static uint64_t age(const char *line)
+{
+	const char *at = strstr(line, "\"ts\":\"");
+	struct timespec t;
+	struct tm tm = { 0 };
+	long us = 0;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	if (!at || sscanf(at + 6, "%d-%d-%dT%d:%d:%d.%6ldZ", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
+			&us) != 7) {
+		fprintf(stderr, "applat: no time in %s\n", line);
+		exit(1);
+	}
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	return (uint64_t)(t.tv_sec - timegm(&tm)) * 1000000000u + (uint64_t)t.tv_nsec - (uint64_t)us * 1000;
+}
+/* The change of modes, one a millisecond, and nobody waits for an answer. */
+static void change_modes(const char *dir, int msgs)
+{
+	struct timespec ms = { 0, 1000000 };
+	char path[256], call[128];
+
+	snprintf(path, sizeof path, "%s/control.sock", dir);
+	int fd = dial(path);
+	for (int i = 0; i < msgs; i++) {
+		int n = snprintf(call, sizeof call, "{\"method\":\"org.appctl.Control.SetMode\",\"parameters\":{\"mode\":\"%c\"},"
+			"\"oneway\":true}", "ba"[i % 2]);
+		nanosleep(&ms, NULL);
+		wr(fd, call, (size_t)n + 1);
+	}
+	/* An answer says that all of it was taken. */
+	wr(fd, "{\"method\":\"org.varlink.service.GetInfo\"}", 41);
+	(void)!read(fd, path, sizeof path);
+	close(fd);
+}
+static int appctld_latency(int k, int msgs, const char *dir)
+{
+	static const char ask[] = "{\"categories\":[\"new_mode\"]}\n";
+	uint64_t *took = malloc(sizeof *took * (size_t)msgs), left = (uint64_t)k * (uint64_t)msgs, n = 0;
+	int ep = epoll_create1(0), st;
+	char path[256], *b = malloc(1 << 18);
+
+	snprintf(path, sizeof path, "%s/events.sock", dir);
+	for (int i = 0; i < k; i++) {
+		struct epoll_event e = { .events = EPOLLIN, .data.fd = dial(path) };
+		epoll_ctl(ep, EPOLL_CTL_ADD, e.data.fd, &e);
+		wr(e.data.fd, ask, sizeof ask - 1);
+		if (read(e.data.fd, b, 1 << 18) <= 0)	/* the greeting */
+			return 1;
+	}
+	pid_t p = fork();
+	if (!p) {
+		change_modes(dir, msgs);
+		_exit(0);
+	}
+	while (left > 0) {
+		struct epoll_event e[128];
+		int m = epoll_wait(ep, e, 128, 10000);
+		if (m <= 0) {
+			fprintf(stderr, "applat: %llu lines did not come\n", (unsigned long long)left);
+			return 1;
+		}
+		for (int i = 0; i < m; i++) {
+			ssize_t r = read(e[i].data.fd, b, (1 << 18) - 1);
+			if (r <= 0)
+				return 1;
+			b[r] = '\0';
+			for (char *l = b; *l; l = strchr(l, '\n') + 1)
+				if (--left % (uint64_t)k == 0)
+					took[n++] = age(l);
+		}
+	}
+	waitpid(p, &st, 0);
+	print_latencies("applat", k, took, n);
+	return st != 0;
+}
 static double cpu(int who)
 {
 	struct rusage r;
@@ -145,6 +228,8 @@ int main(int c, char **v)
 	long msgs = atol(v[3]), batch = c > 4 ? atol(v[4]) : 1;
 	if (!strcmp(v[1], "appctld") && c > 5)
 		return replay(k, msgs, v[5]);
+	if (!strcmp(v[1], "applat") && c > 4)
+		return appctld_latency(k, (int)msgs, v[4]);
 	int *rf = calloc((size_t)k, sizeof *rf), *wf = calloc((size_t)k, sizeof *wf);
 	char line[MSG + 1], pre[128];
 	uint64_t first = 0;
