@@ -77,11 +77,15 @@ int engine_boot(struct engine *e, const char *mode, struct err *err);
  * Recovery: a new engine after the old one died.  First what was saved, then
  * what the keeper has, then engine_resume(), whose effects close the gap.
  */
+enum engine_unsaid {
+	UNSAID_MODE = 1,		/* new_mode waits until the protected applications are up */
+	UNSAID_FAILURES = 2,		/* mode_failed waits: it was said a moment ago */
+};
 struct engine_saved {			/* what is saved of the engine as a whole */
 	uint64_t next_inc, next_seq;
 	char mode[NAME_MAX_LEN + 1];	/* "": none */
 	uint8_t mode_state;		/* enum mode_state */
-	uint8_t mode_unsaid;		/* its new_mode waits until the protected applications are up */
+	uint8_t unsaid;			/* bits of enum engine_unsaid */
 	uint8_t shutting_down, hurried;	/* no bool: what was stored may be anything */
 	int exit_code;
 	int64_t shutdown_deadline_ms;

@@ -287,5 +287,6 @@ engine_deadline(const struct engine *e)
 	const struct app *a = deadlines_first(&e->deadlines);
 	int64_t first = a ? a->deadline_ms : 0;
 
-	return earlier(earlier(first, e->shutdown_deadline_ms), engine_waiter_deadline(e));
+	first = earlier(earlier(first, e->shutdown_deadline_ms), engine_waiter_deadline(e));
+	return earlier(first, engine_news_deadline(e));
 }

@@ -46,7 +46,8 @@ struct engine {
 	char mode[NAME_MAX_LEN + 1];	/* "": none */
 	enum mode_state mode_state;
 	bool mode_unsaid;		/* the first mode is entered when the protected applications are up */
-	bool bad_news;			/* an application became one that is not to be had */
+	bool bad_news;			/* an application became one that is not to be had: mode_failed is to be said */
+	int64_t say_failed_ms;		/* but not before */
 	uint32_t standing[STANDING_COUNT], dead_ends;	/* how many applications are so */
 
 	char fallback_mode[NAME_MAX_LEN + 1];	/* to be set: an application gave up; "": none */
@@ -133,6 +134,7 @@ void engine_drop_ended(struct engine *e);
 
 /* engine_wait.c: standing, mode_stable and mode_failed, those who wait. */
 void engine_review(struct engine *e);
+int64_t engine_news_deadline(const struct engine *e);		/* 0: there is nothing that is held back */
 bool engine_is_dead_end(const struct app *a);		/* what waits for it waits in vain */
 void engine_answer_mode_waiters(struct engine *e, enum outcome outcome, bool only_this_mode);
 void engine_answer_app_waiters(struct engine *e, struct app *a, enum outcome outcome);

@@ -21,7 +21,7 @@ engine_save(const struct engine *e, struct engine_saved *out)
 	out->next_seq = e->next_seq;
 	memcpy(out->mode, e->mode, sizeof(out->mode));
 	out->mode_state = (uint8_t)e->mode_state;
-	out->mode_unsaid = e->mode_unsaid;
+	out->unsaid = (uint8_t)((e->mode_unsaid ? UNSAID_MODE : 0) | (e->bad_news ? UNSAID_FAILURES : 0));
 	out->shutting_down = e->shutting_down;
 	out->hurried = e->hurried;
 	out->exit_code = e->exit_code;
@@ -35,7 +35,8 @@ engine_restore(struct engine *e, const struct engine_saved *s)
 	e->next_seq = s->next_seq ? s->next_seq : 1;
 	snprintf(e->mode, sizeof(e->mode), "%.*s", NAME_MAX_LEN, s->mode);
 	e->mode_state = s->mode_state <= MODE_FAILED ? (enum mode_state)s->mode_state : MODE_CHANGING;
-	e->mode_unsaid = s->mode_unsaid;
+	e->mode_unsaid = s->unsaid & UNSAID_MODE;
+	e->bad_news = s->unsaid & UNSAID_FAILURES;
 	e->shutting_down = s->shutting_down;
 	e->hurried = s->hurried;
 	e->exit_code = s->exit_code;

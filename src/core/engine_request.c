@@ -92,6 +92,7 @@ engine_enter_mode(struct engine *e, const char *mode)
 	snprintf(e->mode, sizeof(e->mode), "%s", mode ? mode : "");
 	e->mode_state = MODE_CHANGING;
 	e->mode_unsaid = false;
+	e->say_failed_ms = 0;
 	e->dirty = true;
 	engine_emit_event(e, (struct event){ .category = EVENT_NEW_MODE, .mode = engine_mode(e), .previous = previous });
 }

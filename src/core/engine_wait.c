@@ -122,16 +122,41 @@ list_bad(struct engine *e)
 	return text;
 }
 
+/*
+ * The event lists all that is bad.  Said for each of a crowd, that would be as many lists as there are in one: the
+ * longer it was, the later comes the next, which then says what is true by then.
+ */
+static void
+say_failed(struct engine *e)
+{
+	enum { PER_MS = 10, LATEST_MS = 1000 };
+	uint32_t hold_ms = e->standing[STANDING_BAD] / PER_MS;
+
+	engine_emit_event(e, (struct event){ .category = EVENT_MODE_FAILED, .mode = engine_mode(e), .detail = list_bad(e) });
+	e->say_failed_ms = e->now.mono_ms + (hold_ms < LATEST_MS ? hold_ms : LATEST_MS);
+}
+
+/* true: it is said, or there is nothing to be said; false: later. */
+static bool
+review_failures(struct engine *e, bool is_news)
+{
+	if (!is_news)
+		return true;
+	if (e->now.mono_ms < e->say_failed_ms)
+		return false;
+	say_failed(e);
+	return true;
+}
+
 static void
 review_mode(struct engine *e)
 {
 	enum mode_state before = e->mode_state;
+	bool all_said = true;
 
 	if (e->standing[STANDING_BAD] > 0) {
 		e->mode_state = MODE_FAILED;
-		if (e->bad_news)
-			engine_emit_event(e, (struct event){ .category = EVENT_MODE_FAILED, .mode = engine_mode(e),
-				.detail = list_bad(e) });
+		all_said = review_failures(e, e->bad_news || before != MODE_FAILED);
 	} else if (e->standing[STANDING_PENDING] == 0) {
 		e->mode_state = MODE_STABLE;
 		if (before != MODE_STABLE)
@@ -139,8 +164,8 @@ review_mode(struct engine *e)
 	} else if (before == MODE_FAILED) {
 		e->mode_state = MODE_CHANGING;
 	}
-	e->bad_news = false;
-	if (e->mode_state != before)
+	e->bad_news = !all_said;
+	if (e->mode_state != before || e->bad_news)
 		e->dirty = true;
 }
 
@@ -193,6 +218,12 @@ answer_waiters(struct engine *e)
 		else
 			i++;
 	}
+}
+
+int64_t
+engine_news_deadline(const struct engine *e)
+{
+	return e->bad_news && !e->shutting_down ? e->say_failed_ms : 0;
 }
 
 void

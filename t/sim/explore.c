@@ -119,7 +119,7 @@ hash_world(const struct world *w, const struct node *n)
 	h = mix(h, (uint64_t)n->requests | (uint64_t)n->faults << 8 | (uint64_t)n->deaths << 16 | (uint64_t)w->exited << 24);
 	for (i = 0; w->saved.mode[i] != '\0'; i++)
 		h = mix(h, (uint8_t)w->saved.mode[i]);
-	h = mix(h, (uint64_t)(w->saved.mode_state | w->saved.mode_unsaid << 4 | w->saved.shutting_down << 5 | w->saved.hurried << 6));
+	h = mix(h, (uint64_t)(w->saved.mode_state | w->saved.unsaid << 4 | w->saved.shutting_down << 6 | w->saved.hurried << 7));
 	h = mix(h, w->saved.shutdown_deadline_ms ? (uint64_t)(w->saved.shutdown_deadline_ms - w->now.mono_ms) : 0);
 	for (i = 0; i < engine_app_count(w->engine); i++)
 		h = mix(h, hash_app(w, engine_app(w->engine, i)));

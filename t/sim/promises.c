@@ -165,7 +165,7 @@ check_no_old_news(struct world *w)
 			return;
 		repeats = true;
 	}
-	if (repeats && w->saved.mode_state == MODE_FAILED)
+	if (repeats && w->saved.mode_state == MODE_FAILED && !(w->saved.unsaid & UNSAID_FAILURES))
 		world_fail(w, "mode_failed is said again after a recovery");
 }
 

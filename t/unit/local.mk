@@ -96,6 +96,10 @@ t_unit_plan_SOURCES = t/unit/plan.c $(configured)
 t_unit_plan_CPPFLAGS = $(unit_cppflags)
 t_unit_plan_LDADD = $(configured_libs)
 
+UNIT_TESTS += t/unit/mode_failed
+t_unit_mode_failed_SOURCES = t/unit/mode_failed.c $(configured)
+t_unit_mode_failed_CPPFLAGS = $(unit_cppflags)
+t_unit_mode_failed_LDADD = $(configured_libs)
 UNIT_TESTS += t/unit/recover
 t_unit_recover_SOURCES = t/unit/recover.c $(configured)
 t_unit_recover_CPPFLAGS = $(unit_cppflags)
