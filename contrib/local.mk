@@ -32,5 +32,7 @@ dist_monitor_config_DATA = contrib/monitor/config/consumer.env contrib/monitor/c
 dist_monitor_script_SCRIPTS = contrib/monitor/script/setup_consumer_producer
 
 install-data-hook:
+	sed 's|/var/lib/appctl-monitor|$(localstatedir)/lib/appctl-monitor|' $(srcdir)/contrib/monitor/monitor.conf \
+		>'$(DESTDIR)$(monitordir)/monitor.conf'
 	sed 's|^installed=.*|installed=$(pkglibexecdir)|' $(srcdir)/contrib/monitor/script/setup_consumer_producer \
 		>'$(DESTDIR)$(monitor_scriptdir)/setup_consumer_producer'

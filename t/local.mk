@@ -63,3 +63,9 @@ endif
 check_PROGRAMS += t/monitor/sample
 t_monitor_sample_SOURCES = t/monitor/sample.c
 t_monitor_sample_LDADD = libcollect.la libmonitor.la libcore.la libbase.la -lm
+
+# Makes a database such as a consumer's.
+check_PROGRAMS += t/monitor/database
+t_monitor_database_SOURCES = t/monitor/database.c
+t_monitor_database_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+t_monitor_database_LDADD = $(store_libs)

@@ -3,52 +3,13 @@
 #include "base/cleanup.h"
 #include "sys/program.h"
 
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define ENGINE "appctl-engine"
-
 static const struct opt no_opts[] = { { NULL, 0, NULL, COMPLETE_NOTHING, NULL } };
-
-/* Beside this program, where it has not been installed; free() it, NULL: not there. */
-static char *
-engine_beside_us(void)
-{
-	char self[PATH_MAX], *slash, *path;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n <= 0)
-		return NULL;
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash == NULL || asprintf(&path, "%.*s/" ENGINE, (int)(slash - self), self) < 0)
-		return NULL;
-	if (access(path, X_OK) == 0)
-		return path;
-	free(path);
-	return NULL;
-}
-
-/* The one of $APPCTL_LIBEXECDIR, of a build tree, or the installed one; free() it. */
-static char *
-find_engine(void)
-{
-	const char *dir = getenv("APPCTL_LIBEXECDIR");
-	char *path = NULL;
-
-	if (dir == NULL || *dir == '\0')
-		path = engine_beside_us();
-	if (path == NULL && asprintf(&path, "%s/" ENGINE, dir && *dir ? dir : LIBEXECDIR) < 0)
-		return NULL;
-	return path;
-}
 
 /* appctl-engine does it: it reads the configuration in just the way it will be read. */
 static int
 run_check(struct cmdline *l)
 {
-	autofree char *engine = find_engine();
+	autofree char *engine = helper_path("appctl-engine");
 	char *argv[6] = { engine, (char *)"--check" };
 	struct err err;
 	int n = 2;

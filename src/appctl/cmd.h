@@ -14,6 +14,7 @@
 enum complete {
 	COMPLETE_NOTHING, COMPLETE_APPS, COMPLETE_MODES, COMPLETE_FILES, COMPLETE_DIRECTORIES, COMPLETE_USERS,
 	COMPLETE_GROUPS, COMPLETE_COMMANDS, COMPLETE_SIGNALS, COMPLETE_CATEGORIES, COMPLETE_LEVELS, COMPLETE_MODULES,
+	COMPLETE_MONITOR,
 };
 
 struct opt {
@@ -62,6 +63,7 @@ extern const char *const signal_names[];	/* for completion; NULL ends them */
 extern const char *const level_names[];
 extern const char *const module_names[];
 extern const char *const category_names[];
+extern const char *const monitor_names[];
 const struct cmd *command_by_name(const char *name);
 
 /* parse.c: 0, or an exit status after saying what is wrong.  given[] and operands[] have room for argc. */
@@ -74,6 +76,9 @@ double parse_seconds(const char *text, const char *what);
 int usage_error(const struct cmdline *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same for a word that is none of names (NULL ends them): with the nearest one, else with what `told` says of them. */
 int unknown_name(const struct cmdline *l, const char *what, const char *name, const char *const *names, const char *told);
+
+/* The program of that name of $APPCTL_LIBEXECDIR, of a build tree, or the installed one; free() it.  NULL: no memory. */
+char *helper_path(const char *name);
 
 /* help.c */
 void print_help(const struct cmd *cmd);		/* NULL: of appctl as a whole */

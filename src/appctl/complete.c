@@ -21,6 +21,8 @@ words_of(enum complete c)
 		return level_names;
 	case COMPLETE_MODULES:
 		return module_names;
+	case COMPLETE_MONITOR:
+		return monitor_names;
 	default:
 		return NULL;
 	}

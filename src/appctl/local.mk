@@ -9,6 +9,7 @@ appctl_SOURCES = \
 	src/appctl/cmd-loglevel.c \
 	src/appctl/cmd-logs.c \
 	src/appctl/cmd-mode.c \
+	src/appctl/cmd-monitor.c \
 	src/appctl/cmd-plan.c \
 	src/appctl/cmd-reexec.c \
 	src/appctl/cmd-reload.c \
@@ -20,6 +21,7 @@ appctl_SOURCES = \
 	src/appctl/commands.c \
 	src/appctl/complete.c \
 	src/appctl/help.c \
+	src/appctl/helper_path.c \
 	src/appctl/logfile.c src/appctl/logfile.h \
 	src/appctl/main.c \
 	src/appctl/output.c src/appctl/output.h \
@@ -30,3 +32,15 @@ appctl_SOURCES = \
 	src/appctl/table.c
 appctl_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS) -D_GNU_SOURCE
 appctl_LDADD = libclient.la libsys.la libcore.la libbase.la $(JANSSON_LIBS) $(SMARTCOLS_LIBS) -lm
+
+# What `appctl monitor` becomes: it alone links databases.
+pkglibexec_PROGRAMS += appctl-monitor
+appctl_monitor_SOURCES = \
+	src/appctl/monitor.c src/appctl/monitor.h \
+	src/appctl/monitor_history.c \
+	src/appctl/monitor_rows.c src/appctl/monitor_rows.h \
+	src/appctl/monitor_view.c \
+	src/appctl/output.c src/appctl/output.h \
+	src/appctl/table.c
+appctl_monitor_CPPFLAGS = $(appctl_CPPFLAGS)
+appctl_monitor_LDADD = $(store_libs) $(JANSSON_LIBS) $(SMARTCOLS_LIBS) -lm

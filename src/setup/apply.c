@@ -34,13 +34,20 @@ listed(const struct edit *e, struct edit_place list, const char *name)
 	return at;
 }
 
+/* The group that `applications` stands in: the file, or app_ctrl. */
+static struct edit_place
+top_of(const struct edit *e)
+{
+	struct edit_place root = edit_root(e), inner = edit_member(e, root, "app_ctrl");
+
+	return edit_member(e, root, "applications").it == NULL && inner.it != NULL ? inner : root;
+}
+
 static struct edit_place
 definition(const struct edit *e, enum side side)
 {
-	struct edit_place top = edit_root(e), apps = edit_member(e, top, "applications"), at;
+	struct edit_place apps = edit_member(e, top_of(e), "applications"), at;
 
-	if (apps.it == NULL)
-		apps = edit_member(e, edit_member(e, top, "app_ctrl"), "applications");
 	at = apps.it != NULL && apps.it->type == ITEM_GROUP ? edit_member(e, apps, side_app[side]) : listed(e, apps, side_app[side]);
 	return at.it != NULL && at.it->type == ITEM_GROUP ? at : (struct edit_place){ NULL, SCAN_NONE };
 }
@@ -210,6 +217,11 @@ set_enabled(struct edit *e, const struct wishes *w, enum side side, bool enabled
 	const char *value = enabled ? "true" : "false";
 	int r;
 
+	/* The program asks for a word of its own: with it an operator can start what is disabled. */
+	if (app.it != NULL && enabled && apply_set(e, w, side, "ENABLE", "true") < 0)
+		return -1;
+	app = definition(e, side);
+	at = edit_member(e, app, "enabled");
 	if (app.it == NULL || (at.it != NULL && at.it->type == ITEM_BOOL && at.it->b == enabled) || (at.it == NULL && enabled))
 		return 0;
 	r = at.it ? edit_replace(e, at, value) : edit_add_member(e, app, "enabled", value);
@@ -259,6 +271,44 @@ order_them(struct edit *e, const struct wishes *w)
 		r = edit_add_member(e, app, key, "[\"appctl-consumer\"]");
 	if (r == 0)
 		buf_printf(w->said, "%s: %s %s\n", side_app[SIDE_PRODUCER], both ? "starts after" : "no longer starts after", consumer);
+	return r;
+}
+
+/* --- what the producer has to be allowed --- */
+
+static bool
+names_user(const struct item *rules, const char *user)
+{
+	const struct item *rule, *name;
+
+	for (rule = rules ? rules->first : NULL; rule != NULL; rule = rule->next) {
+		name = rule->type == ITEM_GROUP ? item_member(rule, "user") : NULL;
+		if (name != NULL && name->type == ITEM_STRING && strcmp(name->s, user) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Who is not appctld's own user has to be allowed to read its events. */
+static int
+let_read(struct edit *e, const struct wishes *w)
+{
+	struct edit_place access = edit_member(e, top_of(e), "access");
+	const char *user = is_enabled(e, SIDE_PRODUCER) ? apply_user(e, SIDE_PRODUCER) : NULL;
+	struct buf rule = { 0 };
+	int r;
+
+	if (user == NULL || strcmp(user, "root") == 0 || isdigit((unsigned char)*user) || names_user(access.it, user))
+		return 0;
+	if (access.it != NULL && !is_sequence(access))
+		return fail(e, access.it, "%s is no list", "access");
+	buf_adds(&rule, access.it ? "{ user = " : "( { user = ");
+	edit_quote(&rule, user);
+	buf_adds(&rule, access.it ? "; level = \"read\"; }" : "; level = \"read\"; } )");
+	r = access.it ? edit_add_element(e, access, buf_cstr(&rule)) : edit_add_member(e, top_of(e), "access", buf_cstr(&rule));
+	buf_free(&rule);
+	if (r == 0)
+		buf_printf(w->said, "access: user %s may read, which is what appctld's events need\n", user);
 	return r;
 }
 
@@ -351,5 +401,5 @@ apply_environment(struct edit *e, const struct wishes *w)
 		return fail(e, NULL, "neither appctl-consumer nor appctl-producer is %s", "defined here");
 	if (take_side(e, w, SIDE_CONSUMER) < 0 || take_side(e, w, SIDE_PRODUCER) < 0)
 		return -1;
-	return order_them(e, w);
+	return order_them(e, w) < 0 || let_read(e, w) < 0 ? -1 : 0;
 }

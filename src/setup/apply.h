@@ -6,7 +6,7 @@
 /*
  * What the environment says of producer and consumer, carried into the text that defines them:
  * CONSUMER_ENABLE and PRODUCER_ENABLE become `enabled`, every other CONSUMER_… and PRODUCER_… variable one of the
- * application's `environment`, and a producer that runs beside its consumer starts after it.
+ * application's `environment`; a producer that runs beside its consumer starts after it, and its user may read events.
  */
 enum side { SIDE_CONSUMER, SIDE_PRODUCER, SIDE_COUNT };
 

@@ -240,12 +240,19 @@ commented_out(const struct edit *e, size_t from, size_t to, const char *name, si
 	return 0;
 }
 
+/* Of the file itself: all of it. */
+static struct scan_mark
+mark_of(const struct edit *e, struct edit_place at)
+{
+	return at.mark == SCAN_NONE ? (struct scan_mark){ .end = (uint32_t)e->text.len } : e->scan.v[at.mark];
+}
+
 /* 1: it stands below its comment now; 0: there was none, or that is no place where settings stand. */
 static int
 add_below_comment(struct edit *e, struct edit_place group, const char *name, const char *value)
 {
-	const struct scan_mark *m = &e->scan.v[group.mark];
-	size_t line = 0, end = commented_out(e, m->value, m->end, name, &line), i;
+	const struct scan_mark m = mark_of(e, group);
+	size_t line = 0, end = commented_out(e, m.value, m.end, name, &line), i;
 	struct problems unheard = { 0 }, *heard = e->ps;
 	struct buf before = { 0 };
 	char *indent;

@@ -21,7 +21,7 @@ struct edit {				/* edit_begin() fills it, edit_end() gives it back */
 /* A setting, as it was understood and where it stands; until the next change.  it NULL: there is none. */
 struct edit_place {
 	const struct item *it;
-	uint32_t mark;
+	uint32_t mark;			/* in scan; SCAN_NONE: the file itself */
 };
 
 /* -1: ps says what is wrong where. */

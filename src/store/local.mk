@@ -10,6 +10,7 @@ libstore_la_SOURCES = \
 	src/store/pg_write.c \
 	src/store/pq.c src/store/pq.h \
 	src/store/prepare.c src/store/prepare.h \
+	src/store/query.c src/store/query.h \
 	src/store/schema.c src/store/schema.h \
 	src/store/sqlite.c src/store/sqlite.h \
 	src/store/sqlite_write.c \

@@ -31,7 +31,7 @@ sub setup {
 # The applications as appctld reads them, from the drop-in in a directory of its own; users that are not here are left out.
 sub effective {
 	my ($dir) = @_;
-	(my $text = slurp("$dir/monitor.conf")) =~ s/^\s*user = .*$//mg;
+	(my $text = slurp("$dir/monitor.conf")) =~ s/^\s*(?:user = |access = ).*$//mg;
 	my $main = config("# nothing\n", 'monitor.conf' => $text);
 	my $r = check($main);
 	is($r->{exit}, 0, 'appctld --check takes it') or diag($r->{err});
@@ -54,7 +54,7 @@ subtest 'the shell lines as documented' => sub {
 	is($m->{'appctl-consumer'}{environment}{CONSUMER_LISTEN_PORT}, '8888');
 	is($m->{'appctl-producer'}{environment}{PRODUCER_IP}, '192.168.1.172', 'where to connect');
 	is($m->{'appctl-producer'}{environment}{PRODUCER_PORT}, '8888');
-	ok(!exists $m->{'appctl-producer'}{environment}{PRODUCER_ENABLE}, 'what says that it is enabled is no setting of the program');
+	is($m->{'appctl-producer'}{environment}{PRODUCER_ENABLE}, 'true', 'and the programs are told that they are');
 	is_deeply($m->{'appctl-producer'}{optional_applications}, ['appctl-consumer'], 'the producer comes after its consumer');
 	my $real = Cwd::realpath($dir);
 	is($m->{'appctl-consumer'}{environment}{CONSUMER_SECRET_FILE}, "$real/consumer_secret", 'a secret beside the drop-in');
@@ -63,8 +63,9 @@ subtest 'the shell lines as documented' => sub {
 	is(mode_of("$dir/consumer_secret"), '0400', 'for its owner alone');
 	unlike($r->{out} . $r->{err}, qr/[0-9a-f]{64}/, 'not said aloud');
 
-	my @lines = split /\n/, $before;
-	my @after = grep { !/^\s*(CONSUMER|PRODUCER)_\w+ = |optional_applications/ } split /\n/, slurp("$dir/monitor.conf");
+	my @lines = grep { !/^\s*(CONSUMER|PRODUCER)_\w+ = / } split /\n/, $before;
+	like(slurp("$dir/monitor.conf"), qr/^access = \( \{ user = "appctl-monitor"; level = "read"; \} \);$/m, 'its user may read events');
+	my @after = grep { !/^\s*(CONSUMER|PRODUCER)_\w+ = |optional_applications|^access = / } split /\n/, slurp("$dir/monitor.conf");
 	s/enabled = \w+/enabled/ for @lines, @after;
 	is_deeply(\@after, \@lines, 'comments and layout are as they were');
 
