@@ -36,3 +36,20 @@ install-data-hook:
 		>'$(DESTDIR)$(monitordir)/monitor.conf'
 	sed 's|^installed=.*|installed=$(pkglibexecdir)|' $(srcdir)/contrib/monitor/script/setup_consumer_producer \
 		>'$(DESTDIR)$(monitor_scriptdir)/setup_consumer_producer'
+	sed 's|/var/lib/grafana/dashboards/appctl|$(grafana_dashboardsdir)|' $(srcdir)/contrib/grafana/provisioning/dashboards/appctl.yaml \
+		>'$(DESTDIR)$(grafanadir)/provisioning/dashboards/appctl.yaml'
+
+# Dashboards over a consumer's PostgreSQL.
+grafanadir = $(pkgdatadir)/grafana
+grafana_dashboardsdir = $(grafanadir)/dashboards
+grafana_datasourcesdir = $(grafanadir)/provisioning/datasources
+grafana_providersdir = $(grafanadir)/provisioning/dashboards
+dist_grafana_DATA = contrib/grafana/README.md
+dist_grafana_dashboards_DATA = \
+	contrib/grafana/dashboards/application-top.json \
+	contrib/grafana/dashboards/lifecycle.json \
+	contrib/grafana/dashboards/node.json \
+	contrib/grafana/dashboards/process-history.json \
+	contrib/grafana/dashboards/process-top.json
+dist_grafana_datasources_DATA = contrib/grafana/provisioning/datasources/appctl.yaml
+dist_grafana_providers_DATA = contrib/grafana/provisioning/dashboards/appctl.yaml
