@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /*
- * Texts of /proc as values: only the fields that the monitor needs.  Each text is what one read gave, text[len] is
- * NUL.  Whatever it holds, nothing beyond it is read; false: it is not what the kernel writes (a text that was cut off
- * counts as such only where a needed field is missing), and *out is unspecified.  Pure.
+ * Texts of /proc as values: only the fields that the monitor needs.  Each text is what one read gave.  Whatever it
+ * holds, nothing beyond len is read; false: it is not what the kernel writes (a text that was cut off counts as such
+ * only where a needed field is missing), and *out is unspecified.  Pure.
  */
 
 /* /proc/PID/stat */

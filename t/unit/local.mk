@@ -34,6 +34,17 @@ t_unit_metric_SOURCES = t/unit/metric.c
 t_unit_metric_CPPFLAGS = $(unit_cppflags)
 t_unit_metric_LDADD = libcollect.la libmonitor.la libloop.la libsys.la $(unit_libs) $(JANSSON_LIBS) -lm
 
+UNIT_TESTS += t/unit/node t/unit/process t/unit/proctext
+t_unit_node_SOURCES = t/unit/node.c
+t_unit_node_CPPFLAGS = $(unit_cppflags)
+t_unit_node_LDADD = libmonitor.la $(unit_libs) -lm
+t_unit_process_SOURCES = t/unit/process.c
+t_unit_process_CPPFLAGS = $(unit_cppflags)
+t_unit_process_LDADD = libmonitor.la $(unit_libs) -lm
+t_unit_proctext_SOURCES = t/unit/proctext.c
+t_unit_proctext_CPPFLAGS = $(unit_cppflags)
+t_unit_proctext_LDADD = libmonitor.la $(unit_libs)
+
 UNIT_TESTS += t/unit/outbox
 t_unit_outbox_SOURCES = t/unit/outbox.c
 t_unit_outbox_CPPFLAGS = $(unit_cppflags)
