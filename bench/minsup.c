@@ -22,11 +22,12 @@
  *	minsup METHOD N FIFO SVC [MODE]		starts N, reaps, starts again at once; SIGTERM: stops all and ends
  *	minsup METHOD-chain LxW FIFO SVC	L layers of W; the next one when all of this one wrote to descriptor 3
  *
- * METHOD: fork, vfork, spawn, clone3 (CLONE_VM, CLONE_VFORK, CLONE_PIDFD) or cgroup: as clone3, into a control
- * group made for each service.  MINSUP_THREADS=N: so many threads share the first start.
+ * METHOD: fork, vfork, spawn, clone3 (CLONE_VM, CLONE_VFORK, CLONE_PIDFD), cgroup: as clone3, into a control
+ * group made for each service, or session: as cgroup, and each service leads a session.
+ * MINSUP_THREADS=N: so many threads share the first start.
  */
-enum method { METHOD_FORK, METHOD_VFORK, METHOD_SPAWN, METHOD_CLONE3, METHOD_CGROUP, METHOD_COUNT };
-static const char *const method_names[] = { "fork", "vfork", "spawn", "clone3", "cgroup" };
+enum method { METHOD_FORK, METHOD_VFORK, METHOD_SPAWN, METHOD_CLONE3, METHOD_CGROUP, METHOD_SESSION, METHOD_COUNT };
+static const char *const method_names[] = { "fork", "vfork", "spawn", "clone3", "cgroup", "session" };
 
 struct job {
 	char *argv[6];
@@ -93,7 +94,7 @@ remove_cgroups(void)
 	char dir[600];
 	int id;
 
-	for (id = 0; method == METHOD_CGROUP && id < count; id++) {
+	for (id = 0; method >= METHOD_CGROUP && id < count; id++) {
 		snprintf(dir, sizeof(dir), "%s/s%d", cgroup_dir, id);
 		rmdir(dir);
 	}
@@ -104,6 +105,8 @@ child(void *arg)
 {
 	struct job *j = arg;
 
+	if (method == METHOD_SESSION)
+		setsid();
 	sigprocmask(SIG_SETMASK, &no_signals, NULL);
 	if (j->ready_fd >= 0)
 		dup2(j->ready_fd, 3);
@@ -179,6 +182,7 @@ launch(int id, int ready_fd)
 		pid = spawn_child(&j);
 		break;
 	case METHOD_CGROUP:
+	case METHOD_SESSION:
 		cgroup = make_cgroup(id);
 		pid = clone_child(&j, cgroup);
 		close(cgroup);
@@ -311,7 +315,7 @@ main(int argc, char **argv)
 	sigaddset(&signals, SIGCHLD);
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	if (method == METHOD_CGROUP)
+	if (method >= METHOD_CGROUP)
 		find_cgroup();
 	if (layers > 0)
 		launch_layers(layers, width);

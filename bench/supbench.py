@@ -331,7 +331,7 @@ class Limit2t(Limit):
         self.env["MINSUP_THREADS"] = "2"
 
 
-PEERS = {"limit-" + m: lim(m) for m in ("fork", "vfork", "spawn", "clone3", "cgroup")}
+PEERS = {"limit-" + m: lim(m) for m in ("fork", "vfork", "spawn", "clone3", "cgroup", "session")}
 PEERS.update({"limit-vfork-2t": Limit2t, "appctld": Appctld, "appctld-best": AppctldBest, "s6": S6, "s6-bin": S6bin, "runit": Runit, "runit-bin": Runitbin, "supervisord": Supervisord,
               "supervisord-best": SupervisordBest, "systemd": Systemd, "systemd-best": SystemdBest})
 
@@ -637,7 +637,7 @@ def ratios(rows):
     """How often longer than each limit, by medians of this run."""
     median = lambda v, f: statistics.median([x[f] for x in v if isinstance(x.get(f), (int, float))] or [0])
     for n, shape in sorted({key[:2] for key in rows}):
-        limits = {p: rows[n, shape, p] for p in ("limit-vfork", "limit-cgroup") if (n, shape, p) in rows}
+        limits = {p: rows[n, shape, p] for p in ("limit-vfork", "limit-cgroup", "limit-session") if (n, shape, p) in rows}
         for peer in sorted({key[2] for key in rows if key[:2] == (n, shape)} - set(limits)):
             v = rows[n, shape, peer]
             cells = []
