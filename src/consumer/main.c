@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "base/log.h"
+#include "consumer/run.h"
+#include "consumer/settings.h"
 #include "store/pg_init.h"
 
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
+#include <unistd.h>
 
 enum { DONE = 0, FAILED = 1, USAGE = 2 };
 
@@ -17,7 +20,15 @@ static const char help_text[] =
 	"                      may be done again at any time\n"
 	"  --writer ROLE       who writes and owns the tables (appctl_writer)\n"
 	"  --reader ROLE       who reads them (appctl_reader)\n"
-	"  --help, --version\n";
+	"  --help, --version\n"
+	"\n"
+	"A database in three commands:\n"
+	"  sudo -u postgres createdb appctl\n"
+	"  sudo -u postgres appctl-consumer --init-db dbname=appctl\n"
+	"  sudo -u postgres psql -c \"ALTER ROLE appctl_writer PASSWORD '...'\" appctl\n"
+	"and then CONSUMER_DATABASE=\"host=localhost dbname=appctl user=appctl_writer passfile=...\".\n"
+	"\n"
+	"Without options it takes what producers send, as these variables of its environment say:\n";
 
 enum { OPTION_INIT_DB = 256, OPTION_WRITER, OPTION_READER, OPTION_HELP, OPTION_VERSION };
 static const struct option options[] = {
@@ -41,6 +52,18 @@ usage(const char *what)
 	return USAGE;
 }
 
+static int
+help(void)
+{
+	struct buf text = { 0 };
+
+	settings_help(CONSUMER_PREFIX, consumer_settings_table, consumer_settings_count, &text);
+	fputs(help_text, stdout);
+	fputs(buf_cstr(&text), stdout);
+	buf_free(&text);
+	return DONE;
+}
+
 /* -1: go on; else the exit status. */
 static int
 read_options(int argc, char **argv, struct asked *a)
@@ -59,8 +82,7 @@ read_options(int argc, char **argv, struct asked *a)
 			a->roles.reader = optarg;
 			break;
 		case OPTION_HELP:
-			fputs(help_text, stdout);
-			return DONE;
+			return help();
 		case OPTION_VERSION:
 			printf("appctl-consumer %s\n", PACKAGE_VERSION);
 			return DONE;
@@ -84,6 +106,28 @@ init_db(const struct asked *a)
 	return DONE;
 }
 
+static int
+take(void)
+{
+	struct consumer_settings s = { 0 };
+	struct buf problems = { 0 };
+	struct err err = { 0 };
+	int status = DONE;
+
+	log_init("appctl-consumer");
+	if (consumer_settings_read(&s, environ, &problems) < 0) {
+		fprintf(stderr, "%s", buf_cstr(&problems));
+		status = USAGE;
+	} else if (!s.enable) {
+		status = usage("CONSUMER_ENABLE is not true");
+	} else if (consumer_run(&s, &err) < 0) {
+		fprintf(stderr, "appctl-consumer: %s\n", err.msg);
+		status = FAILED;
+	}
+	buf_free(&problems);
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -94,5 +138,5 @@ main(int argc, char **argv)
 		return status;
 	if (a.init_db != NULL)
 		return init_db(&a);
-	return usage("what shall be done?");
+	return take();
 }

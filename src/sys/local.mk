@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 noinst_LTLIBRARIES += libsys.la
 libsys_la_SOURCES = \
+	src/sys/alarm.c src/sys/alarm.h \
 	src/sys/cgroup.c src/sys/cgroup.h \
 	src/sys/helper.c src/sys/helper.h \
 	src/sys/link_io.c src/sys/link_io.h \

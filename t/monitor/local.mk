@@ -3,3 +3,8 @@
 check_PROGRAMS += t/monitor/feed
 t_monitor_feed_SOURCES = t/monitor/feed.c
 t_monitor_feed_LDADD = $(store_libs)
+
+# Many producers in one process.
+check_PROGRAMS += t/monitor/producers
+t_monitor_producers_SOURCES = t/monitor/producers.c
+t_monitor_producers_LDADD = libmonitor.la libcore.la $(net_libs)

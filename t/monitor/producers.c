@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "monitor/batch.h"
+#include "net/secret.h"
+#include "net/ws.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * Producers for tests: producers PORT SECRET_FILE TLS COUNT BATCHES ROWS [FIRST_SEQ].  COUNT of them connect to 127.0.0.1, each sends BATCHES
+ * batches of ROWS rows with the window of a real one, goes on where the consumer says, connects again when it is disconnected, and ends when
+ * all is acknowledged.  A line for each that is done, "done NODE SENT ACKED MS", and each refusal, "closed NODE WHY".
+ */
+enum { WINDOW = 64, WINDOW_BYTES = 4 << 20, AGAIN_MS = 100 };
+
+struct producer {
+	struct ws *ws;
+	struct ws_settings settings;
+	struct timer *timer;
+	char node[24];
+	uint64_t sent, acked, last;
+	bool resumed, done;
+	size_t on_way[WINDOW];
+	size_t bytes;
+};
+
+static struct loop *loop;
+static struct secret secret;
+static struct producer *all;
+static unsigned long count, left, batches, rows;
+static uint64_t first_seq = 1;
+static int64_t began_ms;
+static struct buf text;
+
+static void
+make_batch(struct producer *p, uint64_t seq)
+{
+	static const char *const columns[] = { "pid", "started", "application", "name", "command", "uid", "cpu", "memory", "memory_growth",
+		"threads", "reasons" };
+	struct batch_head head = { "prc", p->node, 1, seq, clock_real_us() };
+	unsigned long i;
+
+	buf_clear(&text);
+	batch_begin(&text, &head, columns, sizeof(columns) / sizeof(columns[0]));
+	for (i = 0; i < rows; i++) {
+		batch_begin_row(&text);
+		batch_int(&text, (int64_t)i + 1);
+		batch_int(&text, (int64_t)(123456 + i * 17));
+		batch_text(&text, "web");
+		batch_text(&text, "nginx");
+		batch_text(&text, "nginx: worker process");
+		batch_int(&text, 33);
+		batch_real(&text, 0.013 * (double)i);
+		batch_int(&text, (int64_t)(10485760 + i * 4096));
+		batch_real(&text, 12.5 * (double)i);
+		batch_int(&text, (int64_t)(1 + i % 8));
+		batch_text(&text, "cpu memory");
+	}
+	batch_end(&text);
+}
+
+static void
+send_more(struct producer *p)
+{
+	while (p->resumed && p->sent < p->last && p->sent - p->acked < WINDOW && p->bytes < WINDOW_BYTES) {
+		make_batch(p, p->sent + 1);
+		if (text.failed || ws_send(p->ws, text.data, text.len) < 0)
+			abort();
+		p->sent++;
+		p->on_way[p->sent % WINDOW] = text.len;
+		p->bytes += text.len;
+	}
+}
+
+static void
+acknowledged(struct producer *p, uint64_t seq)
+{
+	if (seq > p->sent) {
+		printf("closed %s an acknowledgement of what was not sent: %" PRIu64 "\n", p->node, seq);
+		exit(1);
+	}
+	while (p->acked < seq)
+		p->bytes -= p->on_way[++p->acked % WINDOW];
+	if (p->acked < p->last || p->done)
+		return;
+	p->done = true;
+	printf("done %s %" PRIu64 " %" PRIu64 " %lld\n", p->node, p->sent, p->acked, (long long)(clock_mono_ms() - began_ms));
+	ws_close(p->ws, 1000, "done");
+}
+
+static void *
+opened(void *arg, struct ws *w)
+{
+	(void)w;
+	return arg;
+}
+
+static void
+got_text(void *arg, struct ws *w, const char *data, size_t len)
+{
+	struct producer *p = arg;
+	uint64_t seq;
+
+	(void)w;
+	(void)len;
+	if (sscanf(data, "{\"type\":\"resume\",\"epoch\":1,\"seq\":%" SCNu64 "}", &seq) == 1) {
+		p->resumed = true;
+		p->acked = p->sent = seq < first_seq - 1 ? first_seq - 1 : seq;
+		p->bytes = 0;
+		acknowledged(p, p->acked);
+	} else if (sscanf(data, "{\"type\":\"ack\",\"epoch\":1,\"seq\":%" SCNu64 "}", &seq) == 1) {
+		acknowledged(p, seq);
+	} else {
+		printf("closed %s what is that: %s\n", p->node, data);
+		exit(1);
+	}
+	if (!p->done)
+		send_more(p);
+}
+
+static void
+closed(void *arg, struct ws *w, const char *why)
+{
+	struct producer *p = arg;
+
+	(void)w;
+	p->resumed = false;
+	p->ws = NULL;
+	if (p->done) {
+		if (--left == 0)
+			loop_stop(loop);
+		return;
+	}
+	printf("closed %s %s\n", p->node, why);
+	timer_at(p->timer, clock_mono_ms() + AGAIN_MS);
+}
+
+static void
+connect_it(void *arg)
+{
+	static const struct ws_handler handler = { .opened = opened, .text = got_text, .closed = closed };
+	struct producer *p = arg;
+	struct err err;
+
+	p->ws = ws_connect(loop, &p->settings, &handler, p, &err);
+	if (p->ws == NULL) {
+		printf("closed %s %s\n", p->node, err.msg);
+		timer_at(p->timer, clock_mono_ms() + AGAIN_MS);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	struct producer *p;
+	struct err err;
+	unsigned long i;
+
+	if (argc < 7 || secret_read(argv[2], &secret, &err) < 0)
+		return 2;
+	count = left = strtoul(argv[4], NULL, 10);
+	batches = strtoul(argv[5], NULL, 10);
+	rows = strtoul(argv[6], NULL, 10);
+	if (argc > 7)
+		first_seq = strtoull(argv[7], NULL, 10);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	loop = loop_new();
+	all = calloc(count, sizeof(*all));
+	if (loop == NULL || all == NULL)
+		return 1;
+	began_ms = clock_mono_ms();
+	for (i = 0; i < count; i++) {
+		p = &all[i];
+		snprintf(p->node, sizeof(p->node), "node%lu", i);
+		p->last = first_seq - 1 + batches;
+		p->settings = (struct ws_settings){ .protocol = "appctl-monitor", .node = p->node, .epoch = 1, .secret = secret.bytes,
+			.secret_len = secret.len, .use_tls = argv[3][0] == '1', .host = "127.0.0.1", .port = argv[1] };
+		p->timer = timer_new(loop, connect_it, p);
+		connect_it(p);
+	}
+	loop_run(loop);
+	for (i = 0; i < count; i++)
+		timer_free(all[i].timer);
+	free(all);
+	buf_free(&text);
+	loop_free(loop);
+	return 0;
+}
