@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "stage.h"
 #include "world.h"
 
 #include <getopt.h>
@@ -16,6 +17,8 @@
  * deadline, requests, and the engine's death at each point of a step.  A state
  * is kept as the way to it and its hash; the promises are checked on every way.
  */
+enum { UNIT_MS = 1000, LINGER_MAX = 1, DEPTH_MAX = 256 };
+
 enum action {
 	ACT_TELL,		/* the keeper's news of kid i */
 	ACT_END_WELL, ACT_END_BADLY, ACT_END_LEAVING,	/* kid i ends: with 0, with 1, with 1 and descendants left */
@@ -48,23 +51,31 @@ struct exploration {
 	uint32_t n, cap, max;
 	uint64_t *seen;			/* hashes, open addressing; 0: free */
 	uint32_t seen_cap;
-	unsigned long ways;
+	struct picture begun, reached;	/* the world before any step, and at the node that is looked at */
+	struct world *world;
+	bool staged;
+	unsigned long ways, bounded;	/* bounded: ways that were not followed since too many children lingered */
 	char failure[512];
-	struct step failing[256];
+	struct step failing[DEPTH_MAX];
 	unsigned failing_len;
 };
 
-/* What differs between two ways to the same state is not part of it: times, numbers, reasons. */
+/* What differs between two ways to the same state is not part of it: times, numbers, reasons.  All that takes its time takes as long. */
 static struct model *
 model_to_explore(uint64_t seed, uint32_t max_apps)
 {
-	static const struct backoff steady = { .min_ms = 100, .max_ms = 100, .factor = 1 };
+	static const struct backoff steady = { .min_ms = UNIT_MS, .max_ms = UNIT_MS, .factor = 1 };
+	static const struct ready ready[] = { [READY_NONE] = { .type = READY_NONE, .timeout_ms = UNIT_MS },
+		[READY_FD] = { .type = READY_FD, .timeout_ms = UNIT_MS }, [READY_EXEC] = { .type = READY_EXEC, .timeout_ms = UNIT_MS } };
 	struct dice d = { .state = seed };
 	struct model *m = dice_model(&d, max_apps);
 	uint32_t i;
 
 	for (i = 0; i < m->app_count; i++) {
 		m->apps[i].backoff = &steady;
+		m->apps[i].ready = &ready[m->apps[i].ready->type];
+		if (m->apps[i].shutdown_ms > 0 && m->apps[i].shutdown_ms != DURATION_INFINITE)
+			m->apps[i].shutdown_ms = UNIT_MS;
 		if (m->apps[i].intensity > 0)
 			m->apps[i].intensity = 0;
 	}
@@ -85,7 +96,7 @@ hash_kid(const struct world *w, const struct kid *k, const struct app *a)
 	(void)w;
 	h = mix(h, k->kind);
 	h = mix(h, (uint64_t)(k->alive | k->exited << 1 | k->tree << 2 | k->told << 3));
-	h = mix(h, k->exited ? (uint64_t)k->status : 0);
+	h = mix(h, k->exited || k->status == SIGKILL ? (uint64_t)k->status : 0);
 	h = mix(h, a != NULL && a->inc[k->kind] == k->inc);
 	return mix(h, a != NULL && a->signal_step > k->last_step);
 }
@@ -271,17 +282,64 @@ happen(struct world *w, const struct step *s)
 }
 
 static void
-replay(struct exploration *x, uint32_t node, struct world *w)
+begin(struct exploration *x)
 {
-	struct step way[256];
+	x->staged = stage_open();
+	x->world = calloc(1, sizeof(*x->world));
+	if (x->world == NULL)
+		abort();
+	x->world->scripted = true;
+	world_begin_with(x->world, model_to_explore(x->system, x->max_apps), 1, false);
+	stage_take(&x->begun);
+}
+
+static void
+end(struct exploration *x)
+{
+	world_end(x->world);
+	free(x->world);
+	stage_close();
+}
+
+/* Plays the way to a node. */
+static void
+go_to(struct exploration *x, uint32_t node)
+{
+	struct step way[DEPTH_MAX];
 	unsigned n = 0;
 
+	if (x->staged) {
+		stage_put(&x->begun);
+	} else {
+		end(x);
+		begin(x);
+	}
 	for (; node != 0; node = x->nodes[node].parent)
 		way[n++] = x->nodes[node].step;
-	*w = (struct world){ .scripted = true };
-	world_begin_with(w, model_to_explore(x->system, x->max_apps), 1, false);
 	while (n > 0)
-		happen(w, &way[--n]);
+		happen(x->world, &way[--n]);
+}
+
+static void
+go_back(struct exploration *x, uint32_t node)
+{
+	if (x->staged)
+		stage_put(&x->reached);
+	else
+		go_to(x, node);
+}
+
+/* Whom the engine has done with is killed and should be gone; how many may keep it waiting has to end somewhere. */
+static bool
+too_many_linger(const struct world *w)
+{
+	enum child_kind kind;
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; i < w->kid_count; i++)
+		n += engine_find_inc(w->engine, w->kids[i].inc, &kind) == NULL;
+	return n > LINGER_MAX;
 }
 
 static bool
@@ -315,7 +373,7 @@ static bool
 try_step(struct exploration *x, uint32_t parent, struct step s)
 {
 	struct node child = x->nodes[parent];
-	struct world w;
+	struct world *w = x->world;
 	bool done;
 
 	child.parent = parent;
@@ -328,19 +386,20 @@ try_step(struct exploration *x, uint32_t parent, struct step s)
 		return false;
 	if (s.death != DEATH_NONE && child.deaths-- == 0)
 		return false;
-	replay(x, parent, &w);
-	done = happen(&w, &s);
-	if (done) {
-		x->ways++;
-		if (!w.exited)
-			check_always(&w);
-		if (w.failure[0])
-			keep_failure(x, parent, s, w.failure);
-		else if (!w.exited && x->n < x->max && is_new(x, hash_world(&w, &child)))
-			x->nodes[x->n++] = child;
-	}
-	world_end(&w);
-	return done;
+	done = happen(w, &s);
+	if (!done)
+		return false;
+	x->ways++;
+	if (!w->exited)
+		check_always(w);
+	if (w->failure[0])
+		keep_failure(x, parent, s, w->failure);
+	else if (!w->exited && too_many_linger(w))
+		x->bounded++;
+	else if (!w->exited && x->n < x->max && is_new(x, hash_world(w, &child)))
+		x->nodes[x->n++] = child;
+	go_back(x, parent);
+	return true;
 }
 
 static void
@@ -366,18 +425,21 @@ expand(struct exploration *x, uint32_t node, uint32_t width)
 static void
 explore(struct exploration *x, const struct node *budget)
 {
-	uint32_t at, width;
-	struct world w;
+	uint32_t at;
+	size_t kids, apps;
 
 	x->n = 1;
 	x->nodes[0] = *budget;
 	memset(x->seen, 0, x->seen_cap * sizeof(*x->seen));
-	for (at = 0; at < x->n && !x->failure[0] && x->nodes[at].depth < 200; at++) {
-		replay(x, at, &w);
-		width = (uint32_t)(w.kid_count > engine_app_count(w.engine) ? w.kid_count : engine_app_count(w.engine));
-		world_end(&w);
-		expand(x, at, width);
+	begin(x);
+	for (at = 0; at < x->n && !x->failure[0] && x->nodes[at].depth < DEPTH_MAX - 1; at++) {
+		go_to(x, at);
+		stage_take(&x->reached);
+		kids = x->world->kid_count;
+		apps = engine_app_count(x->world->engine);
+		expand(x, at, (uint32_t)(kids > apps ? kids : apps));
 	}
+	end(x);
 }
 
 static void

@@ -6,8 +6,12 @@ t_sim_sim_LDADD = libcore.la libbase.la
 
 # Every state that small systems can reach.
 UNIT_TESTS += t/sim/explore
-t_sim_explore_SOURCES = t/sim/explore.c t/sim/dice.c t/sim/keeper.c t/sim/promises.c t/sim/requests.c t/sim/world.c t/sim/world.h
+t_sim_explore_SOURCES = t/sim/explore.c t/sim/stage.c t/sim/stage.h t/sim/dice.c t/sim/keeper.c t/sim/promises.c t/sim/requests.c t/sim/world.c t/sim/world.h
 t_sim_explore_LDADD = libcore.la libbase.la
+if !SANITIZERS
+t_sim_explore_CPPFLAGS = $(AM_CPPFLAGS) -DSTAGE
+t_sim_explore_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+endif
 
 # Start and stop order against a second implementation.
 UNIT_TESTS += t/sim/order

@@ -11,16 +11,20 @@ static void
 save_app(struct world *w, const struct app *a)
 {
 	struct app_saved s;
-	size_t i;
+	size_t i, size;
 
 	engine_save_app(a, &s);
 	for (i = 0; i < w->saved_app_count; i++)
-		if (strcmp(w->saved_apps[i].name, s.name) == 0)
+		if (strcmp(w->saved_apps[i]->name, s.name) == 0)
 			break;
 	if (i == w->saved_app_count) {
-		w->saved_apps = realloc(w->saved_apps, ++w->saved_app_count * sizeof(s));
+		w->saved_apps = realloc(w->saved_apps, ++w->saved_app_count * sizeof(*w->saved_apps));
+		w->saved_apps[i] = NULL;
 	}
-	w->saved_apps[i] = s;
+	/* What is not stored is not there to be read. */
+	size = app_saved_size(&s);
+	w->saved_apps[i] = realloc(w->saved_apps[i], size);
+	memcpy(w->saved_apps[i], &s, size);
 }
 
 static void
@@ -29,7 +33,8 @@ forget_app(struct world *w, const char *name)
 	size_t i;
 
 	for (i = 0; i < w->saved_app_count; i++) {
-		if (strcmp(w->saved_apps[i].name, name) == 0) {
+		if (strcmp(w->saved_apps[i]->name, name) == 0) {
+			free(w->saved_apps[i]);
 			w->saved_apps[i] = w->saved_apps[--w->saved_app_count];
 			break;
 		}
@@ -49,8 +54,8 @@ saved_app(struct world *w, const char *name)
 	size_t i;
 
 	for (i = 0; i < w->saved_app_count; i++)
-		if (strcmp(w->saved_apps[i].name, name) == 0)
-			return &w->saved_apps[i];
+		if (strcmp(w->saved_apps[i]->name, name) == 0)
+			return w->saved_apps[i];
 	return NULL;
 }
 
@@ -182,7 +187,8 @@ lose_state(struct world *w)
 	size_t i;
 
 	world_trace(w, "the state is lost");
-	w->saved_app_count = 0;
+	while (w->saved_app_count > 0)
+		free(w->saved_apps[--w->saved_app_count]);
 	while (w->saved_transient_count > 0)
 		model_unref(w->saved_transients[--w->saved_transient_count]);
 	w->last_seq += 1000;
@@ -214,8 +220,8 @@ world_recover(struct world *w)
 		if (engine_restore_transient(w->engine, model_ref(w->saved_transients[i]), &err) < 0)
 			world_fail(w, "recovery: %s", err.msg);
 	for (i = 0; i < w->saved_app_count; i++)
-		if (engine_restore_app(w->engine, &w->saved_apps[i]) < 0)
-			world_fail(w, "recovery: %s was refused", w->saved_apps[i].name);
+		if (engine_restore_app(w->engine, w->saved_apps[i]) < 0)
+			world_fail(w, "recovery: %s was refused", w->saved_apps[i]->name);
 	for (i = 0; i < w->kid_count; i++) {
 		/* The table tells who is alive; ends are told after it, each for itself. */
 		w->kids[i].told = w->kids[i].alive;
@@ -478,6 +484,8 @@ world_end(struct world *w)
 	trace_apps(w);
 	engine_free(w->engine);
 	free(w->kids);
+	while (w->saved_app_count > 0)
+		free(w->saved_apps[--w->saved_app_count]);
 	free(w->saved_apps);
 	model_unref(w->saved_model);
 	while (w->saved_transient_count > 0)

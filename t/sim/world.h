@@ -63,7 +63,7 @@ struct world {
 
 	/* What a new engine finds. */
 	struct engine_saved saved;
-	struct app_saved *saved_apps;
+	struct app_saved **saved_apps;
 	size_t saved_app_count;
 	struct model *saved_model;
 	struct model *saved_transients[64];
