@@ -109,7 +109,7 @@ void engine_save(const struct engine *e, struct engine_saved *out);
 void engine_save_app(const struct app *a, struct app_saved *out);
 void engine_restore(struct engine *e, const struct engine_saved *saved);
 int engine_restore_app(struct engine *e, const struct app_saved *saved);
-/* A transient application that was saved with its definition; before its engine_restore_app(). */
+/* A transient application that was saved with its definition; before its engine_restore_app().  Takes the model on success. */
 int engine_restore_transient(struct engine *e, struct model *take_m, struct err *err);
 /*
  * The keeper has this child, alive or ended and not acknowledged.  Without saved state (it was damaged) it is

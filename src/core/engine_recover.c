@@ -193,8 +193,11 @@ engine_restore_app(struct engine *e, const struct app_saved *s)
 int
 engine_restore_transient(struct engine *e, struct model *take_m, struct err *err)
 {
-	struct app *a = engine_new_transient(take_m);
+	struct app *a;
 
+	if (engine_find(e, take_m->apps[0].name) != NULL)
+		return err_set(err, 0, "there is an application %s already", take_m->apps[0].name);
+	a = engine_new_transient(take_m);
 	if (a == NULL || engine_lay_out(e, e->model, a) < 0) {
 		free(a);
 		return err_set(err, ENOMEM, "application %s", take_m->apps[0].name);

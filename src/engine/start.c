@@ -124,8 +124,10 @@ restore_transient(struct daemon *d, const struct state_item *item)
 		parsed = conf_item_from_json(a, definition, &ps);
 		m = parsed ? model_build_transient(name, parsed, &ps) : NULL;
 	}
-	if (m == NULL || engine_restore_transient(d->engine, m, &err) < 0)
+	if (m == NULL || engine_restore_transient(d->engine, m, &err) < 0) {
 		log_write(LOG_STATE, LOG_LEVEL_WARNING, "a transient application is not known any more");
+		model_unref(m);
+	}
 	problems_free(&ps);
 	arena_free(a);
 }
@@ -143,23 +145,36 @@ read_app(const struct state_item *item, struct app_saved *out)
 	return app_saved_size(out) == item->len ? 0 : -1;
 }
 
-/* What every name was last said to be; the value is the record's place. */
+/* Where the last records of every name are; the values are their places.  A transient one's definition comes before its state. */
+struct last {
+	struct strmap apps, definitions;
+};
+
 static void
-index_last(const struct state_view *v, struct strmap *last)
+index_one(struct last *last, const struct state_item *item, size_t begin)
+{
+	const char *name, *definition;
+	struct app_saved a;
+	int failed = 0;
+
+	if (read_app(item, &a) == 0)
+		failed = strmap_put(&last->apps, item->payload, (uint32_t)(begin / 8));
+	else if (item->type == STATE_TRANSIENT && state_get_transient(item->payload, item->len, &name, &definition) == 0)
+		failed = strmap_put(&last->definitions, name, (uint32_t)(begin / 8));
+	else if (item->type == STATE_APP_GONE && item->len > 0 && ((const char *)item->payload)[item->len - 1] == '\0')
+		strmap_del(&last->apps, item->payload);
+	if (failed)
+		daemon_give_up("no memory to recover");
+}
+
+static void
+index_last(const struct state_view *v, struct last *last)
 {
 	size_t at = sizeof(struct state_header), begin = at;
 	struct state_item item;
-	struct app_saved a;
 
-	for (; state_next_known(v->data, v->committed, &at, &item) == 1; begin = at) {
-		if (read_app(&item, &a) == 0) {
-			if (strmap_put(last, item.payload, (uint32_t)(begin / 8)) < 0)
-				daemon_give_up("no memory to recover");
-		} else if (item.type == STATE_APP_GONE && item.len > 0 &&
-			   ((const char *)item.payload)[item.len - 1] == '\0') {
-			strmap_del(last, item.payload);
-		}
-	}
+	for (; state_next(v->data, v->committed, &at, &item) == 1; begin = at)
+		index_one(last, &item, begin);
 }
 
 static void
@@ -196,7 +211,7 @@ restore_self(struct daemon *d, const struct state_view *v)
 static void
 restore_all(struct daemon *d, const struct state_view *v)
 {
-	struct strmap last = { 0 };
+	struct last last = { 0 };
 	size_t at = sizeof(struct state_header), begin = at;
 	struct state_item item;
 	struct app_saved a;
@@ -206,12 +221,14 @@ restore_all(struct daemon *d, const struct state_view *v)
 	for (; state_next_known(v->data, v->committed, &at, &item) == 1; begin = at) {
 		if (item.type == STATE_EVENT)
 			restore_event(d, &item);
-		else if (item.type == STATE_TRANSIENT && strmap_get(&last, item.payload) != STRMAP_NONE)
+		else if (item.type == STATE_TRANSIENT && strmap_get(&last.definitions, item.payload) == begin / 8 &&
+			 strmap_get(&last.apps, item.payload) != STRMAP_NONE)
 			restore_transient(d, &item);
-		else if (read_app(&item, &a) == 0 && strmap_get(&last, a.name) == begin / 8)
+		else if (read_app(&item, &a) == 0 && strmap_get(&last.apps, a.name) == begin / 8)
 			engine_restore_app(d->engine, &a);
 	}
-	strmap_free(&last);
+	strmap_free(&last.apps);
+	strmap_free(&last.definitions);
 }
 
 /* Whoever waits for a name has asked for it, too. */

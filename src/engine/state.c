@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/crc32.h"
 #include "base/log.h"
+#include "base/strmap.h"
 #include "engine/shell.h"
 #include "sys/memfd.h"
 
@@ -347,21 +348,28 @@ rewrite_copy(struct rewrite *w, const char *record, size_t len)
 }
 
 static bool
-is_wanted(const struct daemon *d, const struct state_item *item, bool *in_files)
+is_of_files(const struct state_item *item, bool *in_files)
 {
-	const char *name, *definition;
-	const struct app *a;
-
-	if (item->type == STATE_CONFIG || item->type == STATE_CONFIG_END) {
-		if (!*in_files)
-			return false;
-		*in_files = item->type != STATE_CONFIG_END;
-		return true;
-	}
-	if (item->type != STATE_TRANSIENT || state_get_transient(item->payload, item->len, &name, &definition) < 0)
+	if (!*in_files || (item->type != STATE_CONFIG && item->type != STATE_CONFIG_END))
 		return false;
-	a = engine_find(d->engine, name);
-	return a != NULL && a->transient;
+	*in_files = item->type != STATE_CONFIG_END;
+	return true;
+}
+
+/* A name may have been used again and again: its last definition is the one that counts. */
+static void
+copy_definitions(const struct state_view *v, const struct strmap *last, struct rewrite *w)
+{
+	struct state_item item;
+	size_t i, at, begin;
+
+	for (i = 0; i < last->cap; i++) {
+		if (last->slots[i].key == NULL)
+			continue;
+		at = begin = (size_t)last->slots[i].value * 8;
+		if (state_next_known(v->data, v->committed, &at, &item) == 1)
+			rewrite_copy(w, v->data + begin, at - begin);
+	}
 }
 
 /* What is in the old file alone: the configuration's texts and transient definitions. */
@@ -369,18 +377,27 @@ static void
 copy_texts(const struct daemon *d, const struct state_view *v, struct rewrite *w)
 {
 	size_t at = sizeof(struct state_header), begin = at;
+	const char *name, *definition;
+	struct strmap last = { 0 };
 	bool in_files = false;
 	struct state_item item;
+	const struct app *a;
 
 	while (state_next_known(v->data, v->committed, &at, &item) == 1) {
 		if (begin == v->files) {
 			in_files = true;
 			w->files = w->len + w->chunk.len;
 		}
-		if (is_wanted(d, &item, &in_files))
+		if (is_of_files(&item, &in_files))
 			rewrite_copy(w, v->data + begin, at - begin);
+		if (item.type == STATE_TRANSIENT && state_get_transient(item.payload, item.len, &name, &definition) == 0 &&
+		    (a = engine_find(d->engine, name)) != NULL && a->transient &&
+		    strmap_put(&last, name, (uint32_t)(begin / 8)) < 0)
+			w->failed = true;
 		begin = at;
 	}
+	copy_definitions(v, &last, w);
+	strmap_free(&last);
 }
 
 static void

@@ -52,6 +52,21 @@ for my $round (1, 2) {
 }
 is(slurp($node->dir . '/once'), "once\n", 'the oneshot ran once');
 
+# Names that were used again and again, for only so many that have ended are remembered; of a name's definitions the last counts.
+my %used;
+for (1 .. 80) {
+	my $socket = $node->connect_control;
+	$node->varlink_send($socket, 'Run', { definition => { command => ['/bin/true'] } });
+	my $name = $node->varlink_read($socket)->{parameters}{name};
+	$used{$name}++;
+	$node->wait_event({ event => 'app_exited', app => $name });
+}
+cmp_ok(scalar(grep { $_ > 1 } values %used), '>', 1, 'names were used again');
+my @known = sort map { $_->{name} } @{ $node->appctl_json('status')->{applications} };
+kill_engine();
+$node->wait_event({ event => 'hello' });
+is_deeply([sort map { $_->{name} } @{ $node->appctl_json('status')->{applications} }], \@known, '... and are the same after the engine');
+
 # Readiness that comes while there is no engine.
 kill STOP => $node->pid;
 my $engine = $node->engine_pid;
