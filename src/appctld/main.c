@@ -323,6 +323,8 @@ close_all(struct keeper *k)
 
 /* --- Running -------------------------------------------------------------------------- */
 
+enum { STANDSTILL_MS = 500 };
+
 static int
 wait_ms(const struct keeper *k)
 {
@@ -375,15 +377,31 @@ handle(struct keeper *k, const struct epoll_event *ev)
 	}
 }
 
+/* A container that was paused: while the keeper could not look, the engine could not answer, and gets that time back. */
+static void
+forgive_standstill(struct keeper *k, int64_t waited_ms, int64_t wanted_ms)
+{
+	static const enum deadline of_engine[] = { DUE_READY, DUE_PONG, DUE_ACK };
+	size_t i;
+
+	for (i = 0; wanted_ms >= 0 && waited_ms - wanted_ms > STANDSTILL_MS && i < sizeof(of_engine) / sizeof(*of_engine); i++)
+		if (k->deadlines[of_engine[i]] != 0)
+			k->deadlines[of_engine[i]] += waited_ms;
+}
+
 static void
 run(struct keeper *k)
 {
 	struct epoll_event ev[8];
-	int i, n;
+	int64_t begin;
+	int i, n, ms;
 
 	engine_start(k);
 	while (!k->done) {
-		n = epoll_wait(k->epoll_fd, ev, sizeof(ev) / sizeof(*ev), wait_ms(k));
+		ms = wait_ms(k);
+		begin = now_ms();
+		n = epoll_wait(k->epoll_fd, ev, sizeof(ev) / sizeof(*ev), ms);
+		forgive_standstill(k, now_ms() - begin, ms);
 		for (i = 0; i < n && !k->done; i++)
 			handle(k, &ev[i]);
 		run_due(k);

@@ -212,6 +212,32 @@ subtest 'who doubts the engine, knocks' => sub {
 	is($k->end_by('exit 0'), 0);
 };
 
+# As a container is paused.
+subtest 'what stood still together is not dead' => sub {
+	my $cgroup = needs_cgroup() . "/appctl-test-$$";
+	mkdir $cgroup or plan(skip_all => "cannot make $cgroup: $!");
+	plan(skip_all => 'this cgroup cannot be frozen'), rmdir $cgroup unless -e "$cgroup/cgroup.freeze";
+	my $k = Appctl::Keeper->start;
+	my $knock = sub { IO::Socket::UNIX->new(Type => SOCK_STREAM(), Peer => $k->dir . '/run/keeper.sock') or die "knock: $!" };
+	$k->expect(qr/^table_end$/);
+	my $engine = $k->engine_pid;
+	$k->until_true('a ping', sub { $knock->(); grep { $_ eq 'ping' } $k->so_far });
+	spew("$cgroup/cgroup.procs", "$_\n") for $k->pid, $engine;
+	$k->order('pings 0');
+	$k->so_far;
+	$knock->();
+	spew("$cgroup/cgroup.freeze", "1\n");
+	sleep 4;	# more than an engine has to answer a knock
+	spew("$cgroup/cgroup.freeze", "0\n");
+	$k->so_far;
+	is($k->engine_pid, $engine, 'it has its time to answer after that');
+	unlike($k->log_text, qr/it does not answer/);
+	$k->next_engine->so_far;
+	isnt($k->engine_pid, $engine, 'and is replaced where it does not');
+	is($k->end_by('exit 0'), 0);
+	rmdir $cgroup;
+};
+
 subtest 'an engine that talks nonsense is replaced' => sub {
 	my $k = Appctl::Keeper->start;
 	my $pid = $k->spawn('1 web -- sleep 1000');
