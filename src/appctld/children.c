@@ -163,6 +163,14 @@ signal_main(const struct kid *kid, int signo)
 		process_signal(kid->pid, signo);
 }
 
+static bool
+is_known(void *arg, pid_t pid)
+{
+	const struct keeper *k = arg;
+
+	return pid == k->engine.pid || pid == k->reexec.pid || table_by_pid(&k->table, pid) != NULL;
+}
+
 void
 child_signal(struct keeper *k, struct kid *kid, int signo, bool whole_tree)
 {
@@ -183,9 +191,11 @@ child_signal(struct keeper *k, struct kid *kid, int signo, bool whole_tree)
 			signal_main(kid, signo);
 		return;
 	}
+	if (kid->pid <= 0)
+		return;
 	t = tree_of(kid);
-	if (kid->pid > 0)
-		tree_signal(&t, signo);
+	t.no_orphans = !tree_has_orphans(is_known, k);
+	tree_signal(&t, signo);
 }
 
 /* --- Ends --------------------------------------------------------------------------- */
@@ -196,14 +206,6 @@ child_close_ready(struct kid *kid)
 	if (kid->ready_fd >= 0)
 		close(kid->ready_fd);
 	kid->ready_fd = -1;
-}
-
-static bool
-is_known(void *arg, pid_t pid)
-{
-	const struct keeper *k = arg;
-
-	return pid == k->engine.pid || pid == k->reexec.pid || table_by_pid(&k->table, pid) != NULL;
 }
 
 /* Without cgroups: whatever it left has become the keeper's child, so no unknown child is the quick answer. */

@@ -126,11 +126,38 @@ tree_has(const struct tree *t, pid_t pid)
 	return look_at(pid, &p) && p.state != 'Z' && p.state != 'X' && belongs(t, p);
 }
 
-/* Calls `each` for every member until it says false. */
-static void
-each_member(const struct tree *t, bool (*each)(void *arg, pid_t pid), void *arg)
+/* Calls `each` for every child of that thread until it says false.  -1: /proc cannot say. */
+static int
+each_child(pid_t pid, pid_t thread, bool (*each)(void *arg, pid_t pid), void *arg)
 {
-	autoclose int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autoclose int fd = -1;
+	char path[64], chunk[4096];
+	pid_t child = 0;
+	ssize_t n, i;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)thread);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
+		for (i = 0; i < n; i++) {
+			if (chunk[i] >= '0' && chunk[i] <= '9') {
+				child = child * 10 + (chunk[i] - '0');
+				continue;
+			}
+			if (child > 0 && !each(arg, child))
+				return 0;
+			child = 0;
+		}
+	}
+	return n < 0 ? -1 : 0;
+}
+
+/* Calls `each` for every number that is a name in that directory until it says false. */
+static void
+each_number_in(const char *dir, bool (*each)(void *arg, pid_t pid), void *arg)
+{
+	autoclose int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char chunk[4096] __attribute__((aligned(8)));
 	const struct dirent64 *entry;
 	ssize_t n, at;
@@ -140,9 +167,80 @@ each_member(const struct tree *t, bool (*each)(void *arg, pid_t pid), void *arg)
 		for (at = 0; at < n; at += entry->d_reclen) {
 			entry = (const struct dirent64 *)(const void *)(chunk + at);
 			pid = (pid_t)strtol(entry->d_name, NULL, 10);
-			if (pid > 0 && pid != t->keeper && tree_has(t, pid) && !each(arg, pid))
+			if (pid > 0 && !each(arg, pid))
 				return;
 		}
+	}
+}
+
+/* Up from the leaves below a process: the children of one that is killed are no longer below it. */
+struct descent {
+	bool (*each)(void *arg, pid_t pid);
+	void *arg;
+	pid_t pid;
+	int depth;
+	bool enough;
+};
+
+static void each_below(struct descent *up);
+
+static bool
+descend(void *arg, pid_t pid)
+{
+	struct descent *up = arg;
+	struct descent d = { up->each, up->arg, pid, up->depth + 1, false };
+
+	each_below(&d);
+	up->enough = d.enough || !d.each(d.arg, pid);
+	return !up->enough;
+}
+
+static bool
+descend_from_thread(void *arg, pid_t thread)
+{
+	struct descent *d = arg;
+
+	each_child(d->pid, thread, descend, d);
+	return !d->enough;
+}
+
+static void
+each_below(struct descent *d)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)d->pid);
+	if (d->depth < DEPTH_MAX)
+		each_number_in(path, descend_from_thread, d);
+}
+
+struct search_all {
+	const struct tree *t;
+	bool (*each)(void *arg, pid_t pid);
+	void *arg;
+};
+
+static bool
+if_member(void *arg, pid_t pid)
+{
+	const struct search_all *s = arg;
+
+	return pid == s->t->keeper || !tree_has(s->t, pid) || s->each(s->arg, pid);
+}
+
+/* Calls `each` for every member until it says false. */
+static void
+each_member(const struct tree *t, bool (*each)(void *arg, pid_t pid), void *arg)
+{
+	struct search_all all = { t, each, arg };
+	struct descent d = { .each = each, .arg = arg, .pid = t->pid };
+
+	if (!t->no_orphans) {
+		each_number_in("/proc", if_member, &all);
+	} else if (!t->ended) {
+		each_below(&d);
+		if (!d.enough)
+			each(arg, t->pid);
 	}
 }
 
@@ -206,33 +304,6 @@ tree_signal(const struct tree *t, int signo)
 	return r.count;
 }
 
-/* Calls `each` for every child of this process until it says false.  -1: /proc cannot say. */
-static int
-each_child(bool (*each)(void *arg, pid_t pid), void *arg)
-{
-	autoclose int fd = -1;
-	char path[64], chunk[4096];
-	pid_t pid = 0, self = getpid();
-	ssize_t n, i;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)self, (int)self);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
-		for (i = 0; i < n; i++) {
-			if (chunk[i] >= '0' && chunk[i] <= '9') {
-				pid = pid * 10 + (chunk[i] - '0');
-				continue;
-			}
-			if (pid > 0 && !each(arg, pid))
-				return 0;
-			pid = 0;
-		}
-	}
-	return n < 0 ? -1 : 0;
-}
-
 struct orphans {
 	bool (*known)(void *arg, pid_t pid);
 	void *arg;
@@ -243,8 +314,10 @@ static bool
 is_no_orphan(void *arg, pid_t pid)
 {
 	struct orphans *o = arg;
+	struct process p;
 
-	o->count += !o->known(o->arg, pid);
+	/* What has ended only waits to be reaped, and has nothing below it. */
+	o->count += !o->known(o->arg, pid) && (!look_at(pid, &p) || (p.state != 'Z' && p.state != 'X'));
 	return o->count == 0;
 }
 
@@ -253,7 +326,7 @@ tree_has_orphans(bool (*known)(void *arg, pid_t pid), void *arg)
 {
 	struct orphans o = { known, arg, 0 };
 
-	return each_child(is_no_orphan, &o) < 0 || o.count > 0;
+	return each_child(getpid(), getpid(), is_no_orphan, &o) < 0 || o.count > 0;
 }
 
 /* It is this process's own child, not reaped yet: no other can bear its number. */
@@ -272,7 +345,7 @@ tree_kill_orphans(bool (*known)(void *arg, pid_t pid), void *arg)
 {
 	struct orphans o = { known, arg, 0 };
 
-	each_child(kill_marked, &o);
+	each_child(getpid(), getpid(), kill_marked, &o);
 	return o.count;
 }
 

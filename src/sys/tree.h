@@ -20,6 +20,7 @@ struct tree {
 	pid_t pid;		/* of the main process */
 	bool ended;		/* the main process was reaped: another may bear its number */
 	uint64_t inc;
+	bool no_orphans;	/* the keeper has no child but those it started: all of the tree still hangs below the main process */
 };
 
 /* Is there any descendant beside the main process? */
@@ -29,7 +30,7 @@ unsigned tree_signal(const struct tree *t, int signo);
 /* Does pid belong to it? */
 bool tree_has(const struct tree *t, pid_t pid);
 
-/* Has this process (of one thread) a child that the caller does not know?  True too where /proc cannot say. */
+/* Has this process (of one thread) a live child that the caller does not know?  True too where /proc cannot say. */
 bool tree_has_orphans(bool (*known)(void *arg, pid_t pid), void *arg);
 /* Kills those among them that bear the marker of any incarnation.  Their number; what they leave are children next time. */
 unsigned tree_kill_orphans(bool (*known)(void *arg, pid_t pid), void *arg);
