@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "appctl/cmd.h"
+#include "base/cleanup.h"
 #include "sys/program.h"
 
 #include <stdlib.h>
@@ -44,30 +45,49 @@ as_argument(const struct opt *o, const char *value)
 {
 	char *text;
 
-	if (asprintf(&text, value ? "--%s=%s" : "--%s", o->name, value) < 0)
-		return NULL;
-	return text;
+	return asprintf(&text, value ? "--%s=%s" : "--%s", o->name, value) < 0 ? NULL : text;
+}
+
+/* The options that were given, as long ones; false: no memory. */
+static bool
+pass_on(const struct cmdline *l, char **options, int *n)
+{
+	int i;
+
+	for (i = 0; i < OPTS; i++) {
+		if (!has(l, &monitor_opts[i]))
+			continue;
+		options[*n] = as_argument(&monitor_opts[i], value_of(l, &monitor_opts[i]));
+		if (options[(*n)++] == NULL)
+			return false;
+	}
+	return true;
 }
 
 static int
 run_monitor(struct cmdline *l)
 {
-	char *program = helper_path("appctl-monitor"), *argv[ARGS_MAX] = { program };
-	int status = check(l), n = 1, i;
+	char *options[OPTS + 1] = { NULL }, *argv[ARGS_MAX];
+	autofree char *program = NULL;
+	int status = check(l), n = 0, count = 0, i;
 	struct err err;
 
 	if (status != 0)
 		return status;
+	program = helper_path("appctl-monitor");
+	if (program == NULL || !pass_on(l, options, &count))
+		return fail_here(l, APPCTL_FAILED, "no memory");
+	argv[n++] = program;
 	if (l->json)
 		argv[n++] = (char *)"--json";
-	for (i = 0; i < OPTS; i++)
-		if (has(l, &monitor_opts[i]) && (argv[n++] = as_argument(&monitor_opts[i], value_of(l, &monitor_opts[i]))) == NULL)
-			return fail_here(l, APPCTL_FAILED, "no memory");
+	for (i = 0; i < count; i++)
+		argv[n++] = options[i];
 	for (i = 0; i < l->operand_count; i++)
 		argv[n++] = l->operands[i];
-	if (program == NULL)
-		return fail_here(l, APPCTL_FAILED, "no memory");
+	argv[n] = NULL;
 	program_become(program, argv, &err);
+	while (count > 0)
+		free(options[--count]);
 	return fail_here(l, APPCTL_FAILED, "%s", err.msg);
 }
 

@@ -305,10 +305,9 @@ let_read(struct edit *e, const struct wishes *w)
 	buf_adds(&rule, access.it ? "{ user = " : "( { user = ");
 	edit_quote(&rule, user);
 	buf_adds(&rule, access.it ? "; level = \"read\"; }" : "; level = \"read\"; } )");
+	buf_printf(w->said, "access: user %s may read, which is what appctld's events need\n", user);
 	r = access.it ? edit_add_element(e, access, buf_cstr(&rule)) : edit_add_member(e, top_of(e), "access", buf_cstr(&rule));
 	buf_free(&rule);
-	if (r == 0)
-		buf_printf(w->said, "access: user %s may read, which is what appctld's events need\n", user);
 	return r;
 }
 
