@@ -10,3 +10,9 @@ libsys_la_SOURCES = \
 	src/sys/program.c src/sys/program.h \
 	src/sys/spawn.c src/sys/spawn.h \
 	src/sys/tree.c src/sys/tree.h
+
+# Apart from the rest, which appctld links with nothing but libc.
+noinst_LTLIBRARIES += libsandbox.la
+libsandbox_la_SOURCES = src/sys/sandbox.c src/sys/sandbox.h
+libsandbox_la_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CFLAGS) -D_GNU_SOURCE
+libsandbox_la_LIBADD = $(SECCOMP_LIBS)
