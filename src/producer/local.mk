@@ -9,3 +9,18 @@ libcollect_la_SOURCES = \
 	src/producer/procfs.c src/producer/procfs.h \
 	src/producer/roster.c src/producer/roster.h \
 	src/producer/sampler.c src/producer/sampler.h
+
+pkglibexec_PROGRAMS += appctl-producer
+appctl_producer_SOURCES = \
+	src/producer/alarm.c src/producer/alarm.h \
+	src/producer/collect.c src/producer/collect.h \
+	src/producer/follow.c src/producer/follow.h \
+	src/producer/hold.c src/producer/hold.h \
+	src/producer/main.c \
+	src/producer/otlp.c src/producer/otlp.h \
+	src/producer/otlp_text.c src/producer/otlp_text.h \
+	src/producer/settings.c src/producer/settings.h \
+	src/producer/ship.c src/producer/ship.h
+appctl_producer_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(LIBCURL_CFLAGS)
+appctl_producer_LDADD = libcollect.la libspool.la libmonitor.la libclient.la libsandbox.la libsys.la libcore.la $(net_libs) \
+	$(JANSSON_LIBS) $(LIBCURL_LIBS) -lm

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include "config.h"
+
 #include "producer/outbox.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* Kept free of rows: what batch_end() adds, and the row that was begun when little was left. */
@@ -89,6 +92,49 @@ outbox_end(struct outbox *o)
 		buf_add(&o->ends, &end, sizeof(end));
 	else
 		outbox_cancel(o);
+}
+
+/* A batch from its text, with other numbers; within a text no quote stands alone, so that the first such member is it. */
+static void
+add_renumbered(struct buf *out, const char *text, size_t len, uint64_t epoch, uint64_t seq)
+{
+	static const char member[] = ",\"epoch\":", next[] = ",\"ts\":";
+	const char *from = memmem(text, len, member, strlen(member));
+	const char *to = from ? memmem(from, len - (size_t)(from - text), next, strlen(next)) : NULL;
+
+	if (to == NULL) {
+		out->failed = true;
+		return;
+	}
+	buf_add(out, text, (size_t)(from - text));
+	buf_printf(out, "%s%" PRIu64 ",\"seq\":%" PRIu64, member, epoch, seq);
+	buf_add(out, to, len - (size_t)(to - text));
+}
+
+int
+outbox_renumber(struct outbox *o, uint64_t epoch, uint64_t first_seq)
+{
+	struct buf text = { 0 }, ends = { 0 };
+	size_t i, begin = 0, end, n = batch_count(o);
+
+	if (o->epoch == epoch && o->first_seq == first_seq)
+		return 0;
+	for (i = 0; i < n; i++) {
+		end = end_of(o, i);
+		add_renumbered(&text, o->text.data + begin, end - begin, epoch, first_seq + i);
+		buf_add(&ends, &text.len, sizeof(text.len));
+		begin = end;
+	}
+	buf_free(&o->text);
+	buf_free(&o->ends);
+	o->text = text;
+	o->ends = ends;
+	o->epoch = epoch;
+	o->first_seq = first_seq;
+	if (!text.failed && !ends.failed)
+		return 0;
+	outbox_open(o, first_seq, o->at_us);
+	return -1;
 }
 
 const struct spool_batch *

@@ -46,6 +46,8 @@ void outbox_end(struct outbox *o);
 /* Instead of outbox_end(): the batch that was begun is none. */
 void outbox_cancel(struct outbox *o);
 
+/* Gives what was written another epoch and other numbers, where these differ.  -1: no memory, and nothing is left. */
+int outbox_renumber(struct outbox *o, uint64_t epoch, uint64_t first_seq);
 /* What was written, lent until the next change.  *count 0: nothing, or no memory. */
 const struct spool_batch *outbox_batches(struct outbox *o, size_t *count);
 void outbox_fini(struct outbox *o);

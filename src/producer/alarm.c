@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "producer/alarm.h"
+
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { TEXT_MAX = 400 };
+
+static int notify_fd = -1;
+
+void
+alarm_open(void)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t len = path ? strlen(path) : 0;
+
+	if (len == 0 || len >= sizeof(sa.sun_path) || (*path != '/' && *path != '@'))
+		return;
+	memcpy(sa.sun_path, path, len);
+	if (*path == '@')
+		sa.sun_path[0] = '\0';
+	notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (notify_fd < 0)
+		return;
+	if (connect(notify_fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) == 0)
+		return;
+	log_write(LOG_MONITOR, LOG_LEVEL_WARNING, "NOTIFY_SOCKET=%s: %m", path);
+	alarm_close();
+}
+
+void
+alarm_close(void)
+{
+	if (notify_fd >= 0)
+		close(notify_fd);
+	notify_fd = -1;
+}
+
+static void
+notify(const char *text)
+{
+	if (notify_fd >= 0 && send(notify_fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+		log_write(LOG_MONITOR, LOG_LEVEL_DEBUG, "appctld does not take a notification: %m");
+}
+
+void
+alarm_ready(void)
+{
+	notify("READY=1");
+}
+
+void
+alarm_stopping(void)
+{
+	notify("STOPPING=1");
+}
+
+void
+alarm_raise(const char *fmt, ...)
+{
+	char text[TEXT_MAX], line[TEXT_MAX + 20], *p;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	for (p = text; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ')
+			*p = ' ';
+	log_write(LOG_MONITOR, LOG_LEVEL_WARNING, "%s", text);
+	snprintf(line, sizeof(line), "X_APPCTL_ALARM=%s", text);
+	notify(line);
+}

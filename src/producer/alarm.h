@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * What an operator should hear of at once: a line in the log, and X_APPCTL_ALARM through the notify socket, which
+ * appctld makes an event app_alarm of.  Also says that the producer is ready.
+ */
+
+/* Opens the socket that NOTIFY_SOCKET names, where it is set.  Before the sandbox. */
+void alarm_open(void);
+void alarm_close(void);
+void alarm_ready(void);
+void alarm_stopping(void);
+void alarm_raise(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
