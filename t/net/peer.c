@@ -25,7 +25,7 @@
  *	read on|off
  *	close CODE REASON
  *	connect N	N more sockets
- *	stat		how many are open, messages and bytes that came, bytes that are queued, the most that were, resident memory
+ *	stat		how many are open or on their way, messages and bytes that came, bytes that are queued, the most that were, resident memory
  *	stop		no longer listens
  *	quit
  *
@@ -169,8 +169,8 @@ stat_line(void)
 
 	for (i = 0; i < socket_count; i++)
 		queued += ws_queued(sockets[i]);
-	say("stat open=%zu messages=%lu bytes=%lu crc=%08" PRIx32 " queued=%zu most=%lu memory=%lu", socket_count, messages, bytes,
-	    checksum, queued, queued_most, memory_kib());
+	say("stat open=%zu pending=%lu messages=%lu bytes=%lu crc=%08" PRIx32 " queued=%zu most=%lu memory=%lu", socket_count,
+	    alive - socket_count, messages, bytes, checksum, queued, queued_most, memory_kib());
 }
 
 static void

@@ -289,7 +289,8 @@ sub close_code {
 	return undef;
 }
 
-sub read_json { my ($self) = @_; my ($opcode, $payload) = $self->frame or return undef; return $json->decode($payload) }
+# What a text says; undef: something else came, or nothing.
+sub read_json { my ($self) = @_; my ($opcode, $payload) = $self->frame or return undef; return $opcode == 1 ? $json->decode($payload) : undef }
 
 # As one that connects: upgrade, challenge, response; the welcome.
 sub open {
