@@ -142,18 +142,17 @@ subtest 'one who connects to nonsense says so and goes on living' => sub {
 	my $listen = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 64) or die;
 	my $c = Appctl::Net->connect(secret => $secret, port => $listen->sockport, auth_timeout_ms => 1000 * slow_factor());
 	my $switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
-	my $accept = sub { use Digest::SHA 'sha1_base64'; sha1_base64($_[0] . '258EAFA5-E914-47DA-95CA-C5AB0DC85B11') . '=' };
 	my @answers = (
 		[sub { "SSH-2.0-x\r\n" . 'x' x 5000 }, qr/no WebSocket/],
 		[sub { "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" }, qr/no WebSocket: a body/],
 		[sub { "HTTP/1.1 503 Busy\r\n\r\n" }, qr/it answered "HTTP\/1\.1 503 Busy"/],
 		[sub { "${switch}Sec-WebSocket-Accept: AAAA\r\n\r\n" }, qr/not that of our key/],
-		[sub { "${switch}Sec-WebSocket-Accept: " . $accept->($_[0]) . "\r\n\r\n" }, qr/does not speak appctl-monitor/],
+		[sub { "${switch}Sec-WebSocket-Accept: " . accept_key($_[0]) . "\r\n\r\n" }, qr/does not speak appctl-monitor/],
 		[sub { '' }, qr/not authenticated: Connection timed out/],
 		[sub { undef }, qr/it closed the connection/],
-		[sub { $switch . 'Sec-WebSocket-Accept: ' . $accept->($_[0]) . "\r\nSec-WebSocket-Protocol: appctl-monitor\r\n\r\n"
+		[sub { $switch . 'Sec-WebSocket-Accept: ' . accept_key($_[0]) . "\r\nSec-WebSocket-Protocol: appctl-monitor\r\n\r\n"
 			. frame(1, '{"type":"welcome"}', mask => 0) }, qr/challenge: /],
-		[sub { $switch . 'Sec-WebSocket-Accept: ' . $accept->($_[0]) . "\r\nSec-WebSocket-Protocol: appctl-monitor\r\n\r\n"
+		[sub { $switch . 'Sec-WebSocket-Accept: ' . accept_key($_[0]) . "\r\nSec-WebSocket-Protocol: appctl-monitor\r\n\r\n"
 			. frame(1, '{"type":"challenge","version":1,"node":"x","nonce":"' . 'ab' x 32 . '"}') }, qr/a masked frame/],
 	);
 	for (@answers) {

@@ -29,7 +29,7 @@
  *	stop		no longer listens
  *	quit
  *
- * With quiet=1 messages are only counted; with echo=1 they go back.
+ * With quiet=1 messages are only counted; with echo=1 they go back; greet is what everyone gets who opened.
  */
 enum { OPEN_MAX = 20000 };
 
@@ -44,6 +44,7 @@ static bool listens, quiet, echo, ending;
 static unsigned long messages, bytes, queued_most, fill_left, fill_size, fill_next;
 static uint32_t checksum;
 static char *filling;
+static const char *greet;
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -84,6 +85,8 @@ opened(void *arg, struct ws *w)
 	alive += listens;
 	if (!quiet)
 		say("opened %s %" PRIu64 " %s", ws_peer_node(w), ws_peer_epoch(w), ws_peer_address(w));
+	if (greet != NULL && ws_send(w, greet, strlen(greet)) < 0)
+		say("no memory");
 	return arg;
 }
 
@@ -266,6 +269,7 @@ read_argument(const char *arg)
 	const struct { const char *name; const char **at; } texts[] = {
 		{ "protocol", &settings.protocol }, { "node", &settings.node }, { "host", &settings.host }, { "port", &settings.port },
 		{ "ca", &settings.ca_file }, { "cert", &settings.cert_file }, { "key", &settings.key_file }, { "crl", &settings.crl_file },
+		{ "greet", &greet },
 	};
 	const struct { const char *name; unsigned *at; } numbers[] = {
 		{ "per_address_max", &settings.per_address_max }, { "connections_max", &settings.connections_max },

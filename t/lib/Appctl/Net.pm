@@ -10,12 +10,13 @@ package Appctl::Net;
 #	$raw->open(secret => $bytes);			# upgrade and challenge
 #	$raw->send(frame(1, 'text'));	my ($opcode, $payload) = $raw->frame;	# () at the end of the connection
 #
-#	my $proxy = Appctl::Net::Proxy->new($port, sub { my ($from, $at, $bytes) = @_; … });	# from: 'client', 'server'; at: how many went before
-# The sub returns what is passed on; undef cuts the connection.  All that passed is in $proxy->record($from).
+#	my $proxy = Appctl::Net::Proxy->new($port, sub { my ($from, $at, $bytes, $n) = @_; … });
+# The sub returns what is passed on of what came `from` 'client' or 'server', where `at` bytes went before, on the n-th
+# connection (from 0); undef cuts it.  What came is in $proxy->record($from, $n).
 use strict;
 use warnings;
 
-use Digest::SHA qw(hmac_sha256_hex);
+use Digest::SHA qw(hmac_sha256_hex sha1_base64);
 use Exporter 'import';
 use IO::Handle;
 use IO::Select;
@@ -29,7 +30,7 @@ use Time::HiRes ();
 
 use Appctl::Test;
 
-our @EXPORT = qw(secret_file frame upgrade challenge_mac memory_of);
+our @EXPORT = qw(secret_file frame upgrade accept_key challenge_mac memory_of);
 
 my $json = JSON::PP->new->canonical;
 
@@ -135,6 +136,7 @@ sub wait_stat {
 sub end {
 	my ($self) = @_;
 	return 0 unless $self->{pid};
+	$self->say("quit");	# a proxy may have our end of the pipe, too
 	close $self->{in};
 	my $status = $self->wait_end(10);
 	is($status, 0, "the peer that should $self->{how} ended well");
@@ -184,6 +186,8 @@ sub upgrade {
 	return ($o{start} // 'GET / HTTP/1.1') . "\r\n" . join('', map { "$_->[0]: $_->[1]\r\n" } @fields) . ($o{more} // '') . "\r\n";
 }
 
+sub accept_key { sha1_base64($_[0] . '258EAFA5-E914-47DA-95CA-C5AB0DC85B11') . '=' }
+
 sub challenge_mac {
 	my ($secret, $role, $c, $p) = @_;	# the challenge, the response
 	my $text = join '', map { "$_\n" } 'appctl-monitor 1', $role, $c->{node}, $p->{node}, $p->{epoch}, $c->{nonce}, $p->{nonce}, '';
@@ -196,7 +200,6 @@ package Appctl::Net::Raw;
 use Test::More;
 use Appctl::Test;
 
-BEGIN { Appctl::Net->import }
 
 my $connections = 0;
 
@@ -229,7 +232,7 @@ sub send {
 	return 1;
 }
 
-sub text { my ($self, $text) = @_; return $self->send(frame(1, $text, mask => !$self->{server})) }
+sub text { my ($self, $text) = @_; return $self->send(Appctl::Net::frame(1, $text, mask => !$self->{server})) }
 
 # More bytes into `in`; false at the end of the connection, or of the time.
 sub more {
@@ -271,7 +274,6 @@ sub frame_bytes {
 
 # The next frame: (opcode, payload); () at the end.
 sub frame {
-	return &Appctl::Net::frame unless ref $_[0];
 	my ($self, $timeout) = @_;
 	while (1) {
 		my ($first, $payload) = $self->frame_bytes;
@@ -291,6 +293,14 @@ sub close_code {
 
 # What a text says; undef: something else came, or nothing.
 sub read_json { my ($self) = @_; my ($opcode, $payload) = $self->frame or return undef; return $opcode == 1 ? $json->decode($payload) : undef }
+
+# As one that listens: the answer to an upgrade.
+sub answer_upgrade {
+	my ($self) = @_;
+	my ($key) = $self->head =~ /^Sec-WebSocket-Key: (.*?)\r$/m;
+	$self->send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+		. Appctl::Net::accept_key($key) . "\r\nSec-WebSocket-Protocol: appctl-monitor\r\n\r\n");
+}
 
 # As one that connects: upgrade, challenge, response; the welcome.
 sub open {
@@ -321,8 +331,12 @@ sub new {
 	$self->{pid} = fork // die "fork: $!\n";
 	if (!$self->{pid}) {
 		$SIG{PIPE} = 'IGNORE';
-		while (my $client = $listen->accept) {
-			$self->pass($client, $target, $change);
+		$SIG{CHLD} = 'IGNORE';
+		setpgrp;
+		for (my $n = 0; my $client = $listen->accept; $n++) {
+			next if fork;
+			$self->pass($client, $target, $change, $n);
+			POSIX::_exit(0);
 		}
 		POSIX::_exit(0);
 	}
@@ -330,12 +344,13 @@ sub new {
 }
 
 sub port { $_[0]{port} }
-sub record { slurp("$_[0]{dir}/$_[1]") }
+sub record { slurp("$_[0]{dir}/$_[1]." . ($_[2] // 0)) }
 
-# One connection, to its end.
+# One connection, to its end; from an address of its own, as one that fails has to wait.
 sub pass {
-	my ($self, $client, $target, $change) = @_;
-	my $server = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $target) or return;
+	my ($self, $client, $target, $change, $n) = @_;
+	my $server = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $target,
+		LocalHost => sprintf '127.4.%d.%d', $n / 250, 1 + $n % 250) or return;
 	my %way = ($client => ['client', $server, 0], $server => ['server', $client, 0]);
 	my $select = IO::Select->new($client, $server);
 	while ($select->count) {
@@ -344,28 +359,33 @@ sub pass {
 			if (!sysread $from, my $bytes, 65536) {
 				$select->remove($from);
 				shutdown $to, 1;
-				next;
 			} else {
-				CORE::open my $f, '>>', "$self->{dir}/$name";
+				CORE::open my $f, '>>', "$self->{dir}/$name.$n";
 				print $f $bytes;
 				CORE::close $f;
 				$way{$from}[2] += length $bytes;
-				$bytes = $change->($name, $at, $bytes);
+				$bytes = $change->($name, $at, $bytes, $n);
 				return unless defined $bytes;
-				while (length $bytes) {
-					my $n = syswrite($to, $bytes) // last;
-					substr $bytes, 0, $n, '';
-				}
+				pour($to, $bytes) or return;
 			}
 		}
 	}
+}
+
+sub pour {
+	my ($to, $bytes) = @_;
+	while (length $bytes) {
+		my $n = syswrite($to, $bytes) // return 0;
+		substr $bytes, 0, $n, '';
+	}
+	return 1;
 }
 
 sub DESTROY {
 	my ($self) = @_;
 	local ($?, $!);
 	return unless $self->{pid};
-	kill KILL => $self->{pid};
+	kill KILL => -$self->{pid}, $self->{pid};
 	waitpid $self->{pid}, 0;
 }
 
