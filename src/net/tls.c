@@ -298,6 +298,8 @@ tls_handshake(struct tls *t, int *what, struct err *err)
 	}
 	explain(t, e, err);
 	gnutls_alert_send_appropriate(t->session, e);
+	if (t->keys->uses_psk && err->code == 0)
+		err_wrap(err, "pre-shared key (do both ends have the same secret?)");
 	return -1;
 }
 

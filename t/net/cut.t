@@ -91,9 +91,14 @@ subtest 'a reset in the middle of a flow' => sub {
 	$l->end;
 };
 
+my ($names, $owner) = ("appctl-$$", $$);
+END {
+	local $?;
+	system "ip netns del $names-$_ 2>/dev/null" for $$ == $owner ? qw(l c) : ();
+}
+
 # A link that swallows everything, also what says that it is there.
 SKIP: {
-	my $names = "appctl-$$";
 	skip 'needs root, ip(8) and network namespaces', 1
 		if $> != 0 || system("ip netns add $names-l 2>/dev/null && ip netns add $names-c 2>/dev/null") != 0;
 	subtest 'a black hole' => sub {
@@ -122,7 +127,6 @@ SKIP: {
 		like($c->expect(qr/^closed (.*)/), qr/./, 'an interface that goes is noticed as well');
 		$_->end for $c, $l;
 	};
-	system "ip netns del $names-$_" for qw(l c);
 }
 
 done_testing;

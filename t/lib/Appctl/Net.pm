@@ -326,7 +326,7 @@ use Appctl::Test;
 sub new {
 	my ($class, $target, $change) = @_;
 	my $self = bless { dir => Appctl::Test::scratch_directory() }, $class;
-	my $listen = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 64, ReuseAddr => 1) or die "listen: $!\n";
+	my $listen = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1024, ReuseAddr => 1) or die "listen: $!\n";
 	$self->{port} = $listen->sockport;
 	$self->{pid} = fork // die "fork: $!\n";
 	if (!$self->{pid}) {
@@ -334,9 +334,12 @@ sub new {
 		$SIG{CHLD} = 'IGNORE';
 		setpgrp;
 		for (my $n = 0; my $client = $listen->accept; $n++) {
-			next if fork;
-			$self->pass($client, $target, $change, $n);
-			POSIX::_exit(0);
+			my $pid = fork // die "fork: $!\n";
+			if (!$pid) {
+				$self->pass($client, $target, $change, $n);
+				POSIX::_exit(0);
+			}
+			CORE::close $client;
 		}
 		POSIX::_exit(0);
 	}
