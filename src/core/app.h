@@ -124,6 +124,9 @@ struct app {
 	int64_t exit_real_us;
 	const char *fail_step;		/* REASON_SPAWN_FAILED: static text */
 	int fail_errno;
+	unsigned alarms;		/* since alarms_from_ms, */
+	unsigned alarms_dropped;	/* and those that were not published */
+	int64_t alarms_from_ms;
 	char *status_text;		/* by sd_notify's STATUS=; NULL: none */
 
 	struct model *model;		/* that def belongs to: a reference */

@@ -136,6 +136,9 @@ void engine_ready(struct engine *e, struct app *a);
 void engine_not_ready(struct engine *e, struct app *a);		/* it never will be: the descriptor was closed */
 void engine_extend_timeout(struct engine *e, struct app *a, int64_t ms);
 void engine_status_text(struct engine *e, struct app *a, const char *text);
+/* It says that something is wrong: an event, of which it has ALARMS_MAX in each ALARMS_MS; the next one says how many were not published. */
+enum { ALARMS_MAX = 20, ALARMS_MS = 60000 };
+void engine_alarm(struct engine *e, struct app *a, const char *text);
 void engine_tick(struct engine *e);
 int64_t engine_deadline(const struct engine *e);		/* mono_ms of the next tick; 0: none is due */
 

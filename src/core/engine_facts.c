@@ -231,6 +231,39 @@ engine_status_text(struct engine *e, struct app *a, const char *text)
 	engine_touch(e, a);
 }
 
+/* false: it has had all that it may have in this minute. */
+static bool
+alarm_allowed(struct app *a, int64_t now_ms)
+{
+	if (a->alarms == 0 || now_ms - a->alarms_from_ms >= ALARMS_MS) {
+		a->alarms_from_ms = now_ms;
+		a->alarms = 0;
+	}
+	if (a->alarms == ALARMS_MAX) {
+		a->alarms_dropped++;
+		return false;
+	}
+	a->alarms++;
+	return true;
+}
+
+void
+engine_alarm(struct engine *e, struct app *a, const char *text)
+{
+	struct buf members = { 0 };
+
+	if (!alarm_allowed(a, e->now.mono_ms))
+		return;
+	buf_adds(&members, "\"text\":");
+	buf_add_json(&members, text);
+	if (a->alarms_dropped > 0)
+		buf_printf(&members, ",\"dropped\":%u", a->alarms_dropped);
+	a->alarms_dropped = 0;
+	engine_emit_event(e, (struct event){ .category = EVENT_APP_ALARM, .app = a->name, .pid = a->pid,
+		.detail = arena_strdup(e->scratch, buf_cstr(&members)) });
+	buf_free(&members);
+}
+
 static void
 deadline_passed(struct engine *e, struct app *a)
 {

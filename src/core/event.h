@@ -17,7 +17,7 @@
 	X(APP_STOPPED, "app_stopped") X(APP_EXITED, "app_exited") X(APP_FAILED, "app_failed") \
 	X(NEW_MODE, "new_mode") X(MODE_STABLE, "mode_stable") X(MODE_FAILED, "mode_failed") \
 	X(CONFIG_RELOADED, "config_reloaded") X(CONFIG_REFUSED, "config_refused") X(NODE_UP, "node_up") X(NODE_DOWN, "node_down") \
-	X(SHUTDOWN, "shutdown")
+	X(SHUTDOWN, "shutdown") X(APP_ALARM, "app_alarm")
 enum event_category {
 #define X(id, name) EVENT_##id,
 	EVENT_CATEGORIES(X)

@@ -102,6 +102,8 @@ tell(struct daemon *d, struct app *a, const struct notify *m)
 		tell_main_pid(d, a, (pid_t)m->main_pid);
 	if (m->has_status)
 		engine_status_text(d->engine, a, m->status);
+	if (m->alarm[0] != '\0')
+		engine_alarm(d->engine, a, m->alarm);
 	if (m->extend_us > 0)
 		engine_extend_timeout(d->engine, a, m->extend_us / 1000);
 	if (m->ready && a->ready_by == READY_NOTIFY)

@@ -19,20 +19,20 @@ number_of(const char *s, size_t len, int64_t max)
 }
 
 /* Cuts before a character that would not fit whole; control characters become spaces. */
-static void
-copy_status(struct notify *out, const char *s, size_t len)
+static bool
+copy_text(char *out, size_t size, const char *s, size_t len)
 {
 	size_t i;
 
-	if (len >= sizeof(out->status)) {
-		len = sizeof(out->status) - 1;
+	if (len >= size) {
+		len = size - 1;
 		while (len > 0 && ((unsigned char)s[len] & 0xc0) == 0x80)
 			len--;
 	}
 	for (i = 0; i < len; i++)
-		out->status[i] = (unsigned char)s[i] < ' ' || s[i] == 0x7f ? ' ' : s[i];
-	out->status[len] = '\0';
-	out->has_status = true;
+		out[i] = (unsigned char)s[i] < ' ' || s[i] == 0x7f ? ' ' : s[i];
+	out[len] = '\0';
+	return true;
 }
 
 static bool
@@ -51,7 +51,9 @@ set_value(struct notify *out, const char *name, size_t name_len, const char *val
 	else if (value_is(name, name_len, "RELOADING"))
 		out->reloading = out->reloading || value_is(value, len, "1");
 	else if (value_is(name, name_len, "STATUS"))
-		copy_status(out, value, len);
+		out->has_status = copy_text(out->status, sizeof(out->status), value, len);
+	else if (value_is(name, name_len, "X_APPCTL_ALARM"))
+		copy_text(out->alarm, sizeof(out->alarm), value, len);
 	else if (value_is(name, name_len, "MAINPID"))
 		out->main_pid = number_of(value, len, INT32_MAX);
 	else if (value_is(name, name_len, "EXTEND_TIMEOUT_USEC"))

@@ -10,11 +10,12 @@
  * known, or whose value makes no sense, are passed over as systemd does; a datagram
  * that is no text is refused whole.  Pure.
  */
-enum { NOTIFY_MAX = 4096, NOTIFY_STATUS_MAX = 80 };
+enum { NOTIFY_MAX = 4096, NOTIFY_STATUS_MAX = 80, NOTIFY_ALARM_MAX = 512 };
 
 struct notify {
 	bool ready, stopping, reloading, has_status;
 	char status[NOTIFY_STATUS_MAX];	/* cut at a character's edge where it is longer */
+	char alarm[NOTIFY_ALARM_MAX];	/* X_APPCTL_ALARM=, cut likewise; "": none */
 	int64_t main_pid;		/* 0: not said */
 	int64_t extend_us;		/* 0: not said */
 	int error;			/* ERRNO=; 0: not said */

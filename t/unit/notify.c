@@ -37,6 +37,21 @@ what_libsystemd_sends_is_understood(void **state)
 }
 
 static void
+an_alarm_is_a_text_without_control_characters(void **state)
+{
+	char text[NOTIFY_ALARM_MAX + 100] = "X_APPCTL_ALARM=";
+	struct notify n = parsed("X_APPCTL_ALARM=disk\tis full\nREADY=1");
+
+	(void)state;
+	assert_string_equal(n.alarm, "disk is full");
+	assert_true(n.ready);
+	assert_string_equal(parsed("READY=1").alarm, "");
+	memset(text + strlen(text), 'x', sizeof(text) - strlen(text) - 1);
+	n = parsed(text);
+	assert_int_equal(strlen(n.alarm), NOTIFY_ALARM_MAX - 1);
+}
+
+static void
 unknown_lines_and_senseless_values_are_passed_over(void **state)
 {
 	struct notify n = parsed("X_OTHER=1\nno assignment\n\n=\nREADY=0\nMAINPID=-5\nMAINPID=99999999999\nREADY =1\nBARRIER=1");
@@ -91,6 +106,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_libsystemd_sends_is_understood),
+		cmocka_unit_test(an_alarm_is_a_text_without_control_characters),
 		cmocka_unit_test(unknown_lines_and_senseless_values_are_passed_over),
 		cmocka_unit_test(a_nul_inside_is_no_text),
 		cmocka_unit_test(a_long_status_is_cut_between_characters),
