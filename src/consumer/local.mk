@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-pkglibexec_PROGRAMS += appctl-consumer
+sbin_PROGRAMS += appctl-consumer
 appctl_consumer_SOURCES = \
 	src/consumer/consumer.c src/consumer/consumer.h \
 	src/consumer/main.c \
@@ -9,5 +9,5 @@ appctl_consumer_SOURCES = \
 	src/consumer/settings.c src/consumer/settings.h \
 	src/consumer/source.c src/consumer/source.h \
 	src/consumer/web.c src/consumer/web.h
-appctl_consumer_CPPFLAGS = $(AM_CPPFLAGS) $(MICROHTTPD_CFLAGS) -DSTATEDIR='"$(localstatedir)/lib/appctl-monitor"'
+appctl_consumer_CPPFLAGS = $(AM_CPPFLAGS) $(MICROHTTPD_CFLAGS)
 appctl_consumer_LDADD = $(store_libs) $(net_libs) libsys.la libbase.la $(LIBEV_LIBS) $(MICROHTTPD_LIBS)

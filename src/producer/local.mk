@@ -10,7 +10,7 @@ libcollect_la_SOURCES = \
 	src/producer/roster.c src/producer/roster.h \
 	src/producer/sampler.c src/producer/sampler.h
 
-pkglibexec_PROGRAMS += appctl-producer
+sbin_PROGRAMS += appctl-producer
 appctl_producer_SOURCES = \
 	src/producer/alarm.c src/producer/alarm.h \
 	src/producer/collect.c src/producer/collect.h \

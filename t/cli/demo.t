@@ -45,11 +45,24 @@ my ($url) = slurp($out) =~ /^Its page: (\S+)$/m;
 my $page = run_program('python3', '-c', 'import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())', $url);
 like($page->{out}, qr/<title>load/, 'the page is there');
 
+# The monitor collects from the first moment on; its first rows take a sample or two.
+my ($database) = slurp($out) =~ /^  \S+ -r \S+ monitor top --database (\S+)$/m;
+my $end = Time::HiRes::time() + 30 * slow_factor();
+my $top = { out => '' };
+while (Time::HiRes::time() < $end && $top->{out} !~ /^ *\d+ +site .*$/m) {
+	Time::HiRes::sleep(0.2);
+	$top = run_program(program('appctl'), 'monitor', 'top', '--database', $database);
+}
+like($top->{out}, qr/^demo: .* processors.*\n *PID APPLICATION .*\n/, 'the monitor has rows');
+like(typed("monitor apps --database $database"), qr/^site +\d/m, '  for each application');
+like(typed("monitor events --database $database"), qr/ demo +mode_stable/, '  and the events');
+like(typed("monitor top --database $database"), qr/^ *\d+ /m, '  as it says');
+
 # What a terminal does: everything in the foreground gets it.
 kill INT => -$demo;
 my $status = Appctl::Test::wait_child($demo, 20);
 is($status, 0, 'Ctrl-C ends it well');
-my @stopped = slurp($out) =~ /app_stopped +(\S+) reason=shutdown$/mg;
+my @stopped = grep { !/^appctl-/ } slurp($out) =~ /app_stopped +(\S+) reason=shutdown$/mg;
 is_deeply(\@stopped, [qw(visitor site page sampler)], '  everything stopped, dependents first, and was shown');
 like(slurp($out), qr/Stopped, exit status 0/, '  it says so');
 

@@ -78,6 +78,21 @@ subtest 'the shell lines as documented' => sub {
 	is(files($dir), 'config consumer_secret monitor.conf monitor.conf.bak script', 'and there is no other backup');
 };
 
+subtest 'the drop-in explains every setting' => sub {
+	my $text = slurp("$contrib/monitor.conf");
+	for my $program ('appctl-consumer', 'appctl-producer') {
+		my @known = run_program(program($program), '--help')->{out} =~ /^  ((?:CONSUMER|PRODUCER)_\w+)/mg;
+		cmp_ok(scalar @known, '>', 10, "$program has settings");
+		my @missing = grep { !/_METRIC_NAME$/ && $text !~ /^\t\t\t#?\Q$_\E/m } @known;
+		is("@missing", '', '  and each is there');
+	}
+	my (%known, @strange) = map { $_ => 1 } map { run_program(program($_), '--help')->{out} =~ /^  ((?:CONSUMER|PRODUCER)_\w+)/mg } qw(appctl-consumer appctl-producer);
+	for my $name ($text =~ /^\t\t\t#?(\w+) = /mg) {
+		push @strange, $name unless $known{$name} || $name =~ /^PRODUCER_METRIC_/;
+	}
+	is("@strange", '', 'and no other');
+};
+
 subtest 'one side alone' => sub {
 	my $dir = copied();
 	my %env = (CONSUMER_ENABLE => 'true', CONSUMER_LISTEN_PORT => 1234, PRODUCER_ENABLE => 'true', PRODUCER_PORT => 1234);
