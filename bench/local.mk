@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: MIT
 # Only ./bootstrap bench builds these.
-bench_binaries = bench/minsup bench/pubsub bench/svc
+bench_binaries = bench/minsup bench/procsample bench/pubsub bench/svc
 EXTRA_DIST += \
 	$(bench_binaries:=.c) \
 	bench/README.md \
 	bench/events.sh \
+	bench/procs.py \
 	bench/run \
 	bench/supbench.py
 CLEANFILES += $(bench_binaries)
 
 .PHONY: bench-programs
-bench-programs: all $(bench_binaries)
+bench-programs: all $(bench_binaries) t/monitor/sample
 
 bench/svc: $(srcdir)/bench/svc.c
 	$(AM_V_CC)$(MKDIR_P) bench && $(CC) -O2 -static -nostdlib -ffreestanding -fno-stack-protector -no-pie -o $@ $(srcdir)/bench/svc.c
-bench/minsup bench/pubsub: %: $(srcdir)/%.c
+bench/minsup bench/procsample bench/pubsub: %: $(srcdir)/%.c
 	$(AM_V_CC)$(MKDIR_P) bench && $(CC) -O2 -static -pthread -Wall -o $@ $(srcdir)/$@.c

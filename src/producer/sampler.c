@@ -61,8 +61,8 @@ set_options(struct sampler *s, const struct sampler_options *o)
 	s->o.memory_min = o->memory_min > 0 ? o->memory_min : 16 * 1024 * 1024;
 	s->o.growth_min = o->growth_min > 0 ? o->growth_min : 64 * 1024;
 	s->o.io_min = o->io_min > 0 ? o->io_min : 64 * 1024;
-	s->o.processes_max = o->processes_max ? o->processes_max : 20000;
-	s->o.sample_size = o->sample_size ? o->sample_size : 100;
+	s->o.processes_max = o->processes_max ? o->processes_max : 10000;
+	s->o.sample_size = o->sample_size ? o->sample_size : 50;
 	s->o.cgroup = s->o.proc = NULL;
 }
 

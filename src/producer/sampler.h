@@ -31,8 +31,8 @@ struct sampler_options {
 	int64_t io_min;			/*   64 KiB each second */
 	const char *const *vips;	/* names of programs or applications whose processes always are; borrowed */
 	size_t vip_count;
-	unsigned processes_max;		/* how many are kept in mind; 0: 20000 */
-	unsigned sample_size;		/* how many are asked each time what they wait in and have open; 0: 100 */
+	unsigned processes_max;		/* how many are kept in mind; 0: 10000 */
+	unsigned sample_size;		/* how many are asked each time what they wait in and have open; 0: 50 */
 	/* Beyond these a process is a suspect, told once until it has been below nine tenths of it; 0: no limit. */
 	int64_t memory_limit;
 	unsigned descriptors_limit, threads_limit;
