@@ -52,20 +52,6 @@ struct sampler {
 
 /* --- made and given back --------------------------------------------------------------- */
 
-static void
-set_options(struct sampler *s, const struct sampler_options *o)
-{
-	s->o = *o;
-	s->o.top = o->top ? o->top : 10;
-	s->o.cpu_min = o->cpu_min > 0 ? o->cpu_min : 0.01;
-	s->o.memory_min = o->memory_min > 0 ? o->memory_min : 16 * 1024 * 1024;
-	s->o.growth_min = o->growth_min > 0 ? o->growth_min : 64 * 1024;
-	s->o.io_min = o->io_min > 0 ? o->io_min : 64 * 1024;
-	s->o.processes_max = o->processes_max ? o->processes_max : 10000;
-	s->o.sample_size = o->sample_size ? o->sample_size : 50;
-	s->o.cgroup = s->o.proc = NULL;
-}
-
 /* As many descriptors as we may have: two a process. */
 static unsigned
 raise_descriptors(void)
@@ -88,10 +74,10 @@ allocate(struct sampler *s)
 
 	s->chosen_max = TOPS * (size_t)s->o.top + VIPS_MAX;
 	s->chosen = calloc(s->chosen_max, sizeof(struct place *));
-	s->waits = calloc(s->o.sample_size, sizeof(*s->waits));
+	s->waits = calloc((size_t)s->o.sample_size + 1, sizeof(*s->waits));
 	for (i = 0; i < TOPS; i++) {
 		s->tops[i].max = s->o.top;
-		s->tops[i].v = calloc(s->o.top, sizeof(*s->tops[i].v));
+		s->tops[i].v = calloc((size_t)s->o.top + 1, sizeof(*s->tops[i].v));
 		if (s->tops[i].v == NULL)
 			return false;
 	}
@@ -111,7 +97,8 @@ sampler_new(const struct sampler_options *o, struct err *err)
 	s->fs.dir_fd = -1;
 	for (i = 0; i < NODE_TEXT_COUNT; i++)
 		s->node_fd[i] = -1;
-	set_options(s, o);
+	s->o = *o;
+	s->o.cgroup = s->o.proc = NULL;
 	if (!allocate(s))
 		err_set(err, ENOMEM, "sampler");
 	else if (procfs_open(&s->fs, o->proc ? o->proc : "/proc", err) == 0 &&

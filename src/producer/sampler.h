@@ -24,15 +24,15 @@
 struct sampler;
 
 struct sampler_options {
-	unsigned top;			/* rows for each of cpu, memory, growth, I/O; 0: 10 */
-	double cpu_min;			/* processors; below these nothing is worth sending; 0: 0.01, */
-	int64_t memory_min;		/*   16 MiB, */
-	int64_t growth_min;		/*   64 KiB each second, */
-	int64_t io_min;			/*   64 KiB each second */
+	unsigned top;			/* rows for each of cpu, memory, growth, I/O */
+	double cpu_min;			/* processors; below these nothing is worth sending, */
+	int64_t memory_min;		/*   bytes, */
+	int64_t growth_min;		/*   bytes each second, */
+	int64_t io_min;			/*   bytes each second */
 	const char *const *vips;	/* names of programs or applications whose processes always are; borrowed */
 	size_t vip_count;
-	unsigned processes_max;		/* how many are kept in mind; 0: 10000 */
-	unsigned sample_size;		/* how many are asked each time what they wait in and have open; 0: 50 */
+	unsigned processes_max;		/* how many are kept in mind; at least 1 */
+	unsigned sample_size;		/* how many are asked each time what they wait in and have open */
 	/* Beyond these a process is a suspect, told once until it has been below nine tenths of it; 0: no limit. */
 	int64_t memory_limit;
 	unsigned descriptors_limit, threads_limit;

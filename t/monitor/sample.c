@@ -104,7 +104,10 @@ obey(struct sampler *s, struct outbox *out, char *line, struct err *err)
 int
 main(int argc, char **argv)
 {
-	struct sampler_options options = { 0 };
+	struct sampler_options options = {
+		.top = 10, .cpu_min = 0.01, .memory_min = 16 << 20, .growth_min = 64 << 10, .io_min = 64 << 10,
+		.processes_max = 10000, .sample_size = 50,
+	};
 	struct outbox out = { .node = "here", .epoch = 1 };
 	const struct spool_batch *b;
 	struct sampler *s;
