@@ -35,6 +35,17 @@ t_fuzz_subscription_SOURCES = t/fuzz/subscription.c src/engine/subscription.c $(
 t_fuzz_subscription_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -DCORPUS='"subscription"'
 t_fuzz_subscription_LDADD = libcore.la libbase.la $(JANSSON_LIBS) -lm
 
+UNIT_TESTS += t/fuzz/challenge t/fuzz/frames t/fuzz/http
+t_fuzz_challenge_SOURCES = t/fuzz/challenge.c $(fuzz_replay)
+t_fuzz_challenge_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"challenge"'
+t_fuzz_challenge_LDADD = libwire.la libbase.la $(NETTLE_LIBS)
+t_fuzz_frames_SOURCES = t/fuzz/frames.c $(fuzz_replay)
+t_fuzz_frames_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"frames"'
+t_fuzz_frames_LDADD = $(net_libs)
+t_fuzz_http_SOURCES = t/fuzz/http.c $(fuzz_replay)
+t_fuzz_http_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"http"'
+t_fuzz_http_LDADD = libwire.la libbase.la $(NETTLE_LIBS)
+
 # Who misbehaves on the sockets of a live daemon.
 check_PROGRAMS += t/fuzz/sessions
 t_fuzz_sessions_SOURCES = t/fuzz/sessions.c
@@ -43,6 +54,9 @@ EXTRA_DIST += \
 	t/fuzz/run \
 	t/fuzz/corpus/batch/order \
 	t/fuzz/corpus/batch/rows \
+	$(addprefix t/fuzz/corpus/challenge/,challenge response welcome) \
+	$(addprefix t/fuzz/corpus/frames/,fragments large messages rules server) \
+	$(addprefix t/fuzz/corpus/http/,origin request response smuggled) \
 	t/fuzz/corpus/config/cycle \
 	t/fuzz/corpus/config/empty \
 	t/fuzz/corpus/config/include \

@@ -19,6 +19,16 @@ t_unit_link_io_SOURCES = t/unit/link_io.c
 t_unit_link_io_CPPFLAGS = $(unit_cppflags)
 t_unit_link_io_LDADD = libsys.la $(unit_libs)
 
+UNIT_TESTS += t/unit/frames
+t_unit_frames_SOURCES = t/unit/frames.c
+t_unit_frames_CPPFLAGS = $(unit_cppflags)
+t_unit_frames_LDADD = $(net_libs) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/guard
+t_unit_guard_SOURCES = t/unit/guard.c
+t_unit_guard_CPPFLAGS = $(unit_cppflags)
+t_unit_guard_LDADD = $(net_libs) $(CMOCKA_LIBS)
+
 UNIT_TESTS += t/unit/crc32
 t_unit_crc32_SOURCES = t/unit/crc32.c
 t_unit_crc32_CPPFLAGS = $(unit_cppflags)
