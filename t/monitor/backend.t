@@ -44,12 +44,12 @@ my %columns = map { /^\| `(\w+)` \| (.+) \|$/ ? ($1 => { map { /`(\w+)`/ ? ($1 =
 	sub line {
 		my ($self, $timeout) = @_;
 		my $end = Time::HiRes::time() + ($timeout // 20) * slow_factor();
-		until ($self->{buffer} =~ s/^(.*)\n//) {
+		while (1) {
+			return $1 if $self->{buffer} =~ s/^(.*)\n//;
 			my $left = $end - Time::HiRes::time();
 			return undef if $left <= 0 || !IO::Select->new($self->{out})->can_read($left);
 			sysread $self->{out}, $self->{buffer}, 65536, length $self->{buffer} or return undef;
 		}
-		return $1;
 	}
 
 	# The next of what happens that has that key.
