@@ -99,6 +99,16 @@ ws_end(struct ws *w)
 	ws_free(w);
 }
 
+void
+ws_drop(struct ws *w)
+{
+	if (w == NULL)
+		return;
+	if (w->listener != NULL)
+		listener_forget(w->listener, w);
+	ws_free(w);
+}
+
 /* All is out: no more will come. */
 static void
 shut(struct ws *w)

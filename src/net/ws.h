@@ -73,3 +73,5 @@ size_t ws_queued(const struct ws *w);			/* bytes not yet with the kernel */
 void ws_read(struct ws *w, bool on);
 /* Says goodbye with an RFC 6455 status code and a reason (at most 123 bytes), then closed() is called from the loop. */
 void ws_close(struct ws *w, unsigned code, const char *reason);
+/* Lets go of it at once: no goodbye, and closed() is not called.  For the end of the program; NULL is fine. */
+void ws_drop(struct ws *w);

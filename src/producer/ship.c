@@ -335,6 +335,7 @@ ship_free(struct ship *s)
 {
 	if (s == NULL)
 		return;
+	ws_drop(s->ws);
 	timer_free(s->timer);
 	timer_free(s->alarm_timer);
 	free(s);
