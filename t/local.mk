@@ -51,6 +51,10 @@ t_sys_appctl_engine_LDADD = libsys.la libwire.la libbase.la
 check_PROGRAMS += t/cases/orphans
 t_cases_orphans_SOURCES = t/cases/orphans.c
 
+# Many subscribers in one process, some of which stall.
+check_PROGRAMS += t/cases/subscribers
+t_cases_subscribers_SOURCES = t/cases/subscribers.c
+
 # A program that speaks sd_notify(3) as the real library does.
 if HAVE_LIBSYSTEMD
 check_PROGRAMS += t/sys/sd-notify
