@@ -80,6 +80,7 @@ sub kill_all {
 	kill KILL => @all;
 	my $end = Time::HiRes::time() + 20;
 	Time::HiRes::sleep(0.01) while (grep { process_is_alive($_) } @all) && Time::HiRes::time() < $end;
+	Appctl::Test::reap_orphans();	# a new postmaster takes a zombie for one that lives
 }
 
 sub conninfo {

@@ -48,6 +48,7 @@ sub start {
 	my ($self) = @_;
 	$self->{log} = "$self->{dir}/log";
 	spew($self->{log}, '') unless -e $self->{log};
+	$self->{log_from} = -s $self->{log};
 	$self->{pid} = spawn_program(@{ $self->{before} // [] }, program('appctl-producer'),
 		{ env => $self->environment, out => $self->{log}, err => $self->{log}, %{ $self->{as} // {} } });
 	return $self;
@@ -79,11 +80,12 @@ sub stop {
 	return $status;
 }
 
+# Until the one that was started last says it.
 sub wait_log {
 	my ($self, $what, $timeout) = @_;
 	my $end = Time::HiRes::time() + ($timeout // 10) * slow_factor();
 	while (Time::HiRes::time() < $end) {
-		return 1 if $self->log_text =~ $what;
+		return 1 if substr($self->log_text, $self->{log_from}) =~ $what;
 		Time::HiRes::sleep(0.02);
 	}
 	diag($self->log_text);
