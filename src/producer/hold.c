@@ -13,7 +13,7 @@
 
 enum {
 	MEMORY_BYTES = 16 * 1024 * 1024,
-	RETRY_MS = 5000,		/* between attempts at a disk that cannot be written */
+	RETRY_MS = 2000,		/* between attempts at a disk that cannot be written */
 	GAPS_AT_ONCE = 16,
 };
 
@@ -25,6 +25,7 @@ struct hold {
 	struct spool *target;		/* of the outbox that is being written */
 	struct outbox out;
 	int64_t retry_at_ms;		/* 0: the disk is well */
+	uint64_t done_epoch, done_seq;	/* on disk, acknowledged up to here, whether or not that could be written */
 	uint64_t dropped_told;		/* of the disk's, by an alarm */
 	bool dropping;
 	char damage_told[200];
@@ -43,8 +44,12 @@ disk_failed(struct hold *h, const struct err *err)
 static void
 disk_works(struct hold *h)
 {
-	if (h->retry_at_ms != 0)
+	struct err err;
+
+	if (h->retry_at_ms != 0) {
 		log_write(LOG_MONITOR, LOG_LEVEL_INFO, "what is collected goes to disk again");
+		spool_acknowledge(h->disk, h->done_epoch, h->done_seq, &err);
+	}
 	h->retry_at_ms = 0;
 	if (strcmp(spool_damage(h->disk), h->damage_told) != 0) {
 		strcpy(h->damage_told, spool_damage(h->disk));
@@ -261,11 +266,29 @@ of_epoch(const struct hold *h, uint64_t epoch)
 	return is_of(h->memory, epoch) ? h->memory : h->disk;
 }
 
-uint64_t
-hold_pick(const struct hold *h)
+/* Of what is on disk, the epoch that has to go out; 0: none.  What could not be deleted has gone out all the same. */
+static uint64_t
+pick_on_disk(struct hold *h)
 {
-	if (h->disk != NULL && spool_count(h->disk) > 0)
-		return spool_first_epoch(h->disk);
+	struct spool_batch b;
+	struct err err;
+	uint64_t epoch;
+
+	if (h->disk == NULL || spool_count(h->disk) == 0)
+		return 0;
+	epoch = spool_first_epoch(h->disk);
+	if (epoch != h->done_epoch || spool_next(h->disk, epoch, h->done_seq, &b, &err) != 0)
+		return epoch;
+	return epoch != spool_epoch(h->disk) ? spool_epoch(h->disk) : 0;
+}
+
+uint64_t
+hold_pick(struct hold *h)
+{
+	uint64_t epoch = pick_on_disk(h);
+
+	if (epoch != 0)
+		return epoch;
 	if (h->memory != NULL && spool_count(h->memory) > 0)
 		return spool_first_epoch(h->memory);
 	if (h->disk != NULL)
@@ -286,6 +309,10 @@ hold_acknowledge(struct hold *h, uint64_t epoch, uint64_t seq, struct err *err)
 {
 	struct spool *s = of_epoch(h, epoch);
 
+	if (s == h->disk) {
+		h->done_epoch = epoch;
+		h->done_seq = seq;
+	}
 	return s ? spool_acknowledge(s, epoch, seq, err) : 0;
 }
 

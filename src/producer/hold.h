@@ -27,7 +27,7 @@ const char *hold_note(const struct hold *h);			/* the last one that was kept; le
 void hold_tell_gaps(struct hold *h);
 
 /* The epoch that is to go out now. */
-uint64_t hold_pick(const struct hold *h);
+uint64_t hold_pick(struct hold *h);
 int hold_next(struct hold *h, uint64_t epoch, uint64_t after, struct spool_batch *out, struct err *err);
 int hold_acknowledge(struct hold *h, uint64_t epoch, uint64_t seq, struct err *err);
 /* The consumer knows of numbers in this epoch that are not used yet: another one begins. */

@@ -32,6 +32,7 @@ struct ship {
 	int64_t unreachable_after_ms;
 	bool alarmed;
 	bool up;			/* resumed */
+	bool spool_failing;		/* told once */
 	bool next_epoch;		/* it was closed to go on with another epoch at once */
 	unsigned attempts;		/* since something was acknowledged */
 	char why[160];			/* it is not up */
@@ -187,9 +188,11 @@ static void
 acknowledged(struct ship *s, uint64_t seq)
 {
 	struct err err;
+	bool failed = hold_acknowledge(s->hold, s->epoch, seq, &err) < 0;
 
-	if (hold_acknowledge(s->hold, s->epoch, seq, &err) < 0)
+	if (failed && !s->spool_failing)
 		log_write(LOG_MONITOR, LOG_LEVEL_WARNING, "%s", err.msg);
+	s->spool_failing = failed;
 	note_acknowledged(s, seq);
 }
 
