@@ -3,7 +3,7 @@
 # To fuzz them: t/fuzz/run.
 fuzz_replay = t/fuzz/replay.c
 
-UNIT_TESTS += t/fuzz/batch t/fuzz/config t/fuzz/control t/fuzz/envfile t/fuzz/handover t/fuzz/link t/fuzz/notify t/fuzz/proctext t/fuzz/state t/fuzz/subscription
+UNIT_TESTS += t/fuzz/batch t/fuzz/config t/fuzz/control t/fuzz/envfile t/fuzz/handover t/fuzz/link t/fuzz/notify t/fuzz/proctext t/fuzz/setup t/fuzz/state t/fuzz/subscription
 t_fuzz_batch_SOURCES = t/fuzz/batch.c t/unit/batch_oracle.c $(fuzz_replay)
 t_fuzz_batch_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) $(JANSSON_CFLAGS) -DCORPUS='"batch"'
 t_fuzz_batch_LDADD = libmonitor.la libcore.la libbase.la $(JANSSON_LIBS) -lm
@@ -28,6 +28,9 @@ t_fuzz_notify_LDADD = libwire.la libbase.la
 t_fuzz_proctext_SOURCES = t/fuzz/proctext.c $(fuzz_replay)
 t_fuzz_proctext_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"proctext"'
 t_fuzz_proctext_LDADD = libmonitor.la libbase.la
+t_fuzz_setup_SOURCES = t/fuzz/setup.c src/setup/apply.c src/setup/edit.c $(fuzz_replay)
+t_fuzz_setup_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"setup"'
+t_fuzz_setup_LDADD = libconf.la libcore.la libbase.la -lm
 t_fuzz_state_SOURCES = t/fuzz/state.c $(fuzz_replay)
 t_fuzz_state_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"state"'
 t_fuzz_state_LDADD = libengine.la libconf.la libsys.la libwire.la libcore.la libbase.la $(JANSSON_LIBS) -lm
@@ -91,5 +94,6 @@ EXTRA_DIST += \
 	t/fuzz/corpus/proctext/pressure \
 	t/fuzz/corpus/proctext/stat \
 	t/fuzz/corpus/proctext/statm \
+	$(addprefix t/fuzz/corpus/setup/,groups list wrapped) \
 	t/fuzz/corpus/state/records \
 	t/fuzz/corpus/subscription/plain
