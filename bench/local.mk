@@ -7,13 +7,18 @@ EXTRA_DIST += \
 	bench/events.sh \
 	bench/procs.py \
 	bench/run \
-	bench/supbench.py
+	bench/supbench.py \
+	bench/ws.sh
 CLEANFILES += $(bench_binaries)
 
 .PHONY: bench-programs
-bench-programs: all $(bench_binaries) t/monitor/sample
+bench-programs: all $(bench_binaries) bench/wsbench t/monitor/sample
 
 bench/svc: $(srcdir)/bench/svc.c
 	$(AM_V_CC)$(MKDIR_P) bench && $(CC) -O2 -static -nostdlib -ffreestanding -fno-stack-protector -no-pie -o $@ $(srcdir)/bench/svc.c
 bench/minsup bench/procsample bench/pubsub: %: $(srcdir)/%.c
 	$(AM_V_CC)$(MKDIR_P) bench && $(CC) -O2 -static -pthread -Wall -o $@ $(srcdir)/$@.c
+
+EXTRA_PROGRAMS += bench/wsbench
+bench_wsbench_SOURCES = bench/wsbench.c
+bench_wsbench_LDADD = $(net_libs)
