@@ -18,7 +18,10 @@
 #define PRIORITY_PSK PRIORITY_COMMON ":+ECDHE-PSK:+DHE-PSK"
 #define PRIORITY_X509 PRIORITY_COMMON ":+ECDHE-RSA:+ECDHE-ECDSA:+DHE-RSA"
 
-enum { PSK_LEN = 32 };
+enum {
+	PSK_LEN = 32,
+	HANDSHAKE_MAX = 32 * 1024,	/* bytes of one message of it: a chain of certificates */
+};
 
 struct tls_keys {
 	unsigned users;				/* its maker and its sessions */
@@ -204,6 +207,7 @@ set_up(struct tls *t, int fd, const char *host)
 
 	gnutls_session_set_ptr(t->session, t);
 	gnutls_transport_set_int(t->session, fd);
+	gnutls_handshake_set_max_packet_length(t->session, HANDSHAKE_MAX);
 	gnutls_handshake_set_timeout(t->session, GNUTLS_INDEFINITE_TIMEOUT);	/* the caller has one */
 	e = gnutls_priority_set(t->session, k->priority);
 	if (e < 0)

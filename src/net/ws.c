@@ -25,15 +25,9 @@ enum {
 static char scratch[READ_SIZE];
 
 static int64_t
-or_default(unsigned ms, int64_t otherwise)
-{
-	return ms ? ms : otherwise;
-}
-
-static int64_t
 auth_ms(const struct ws_settings *s)
 {
-	return or_default(s->auth_timeout_ms, 5000);
+	return s->auth_timeout_ms ? s->auth_timeout_ms : 5000;
 }
 
 static void
@@ -513,7 +507,7 @@ ws_new(struct loop *l, const struct ws_settings *s, const struct ws_handler *h, 
 	w->arg = arg;
 	w->server = server;
 	w->fd = -1;
-	w->ping_ms = or_default(s->ping_ms, 15000);
+	w->ping_ms = s->ping_ms ? s->ping_ms : 15000;
 	w->message_max = s->message_max ? s->message_max : MESSAGE_MAX;
 	return w;
 }
