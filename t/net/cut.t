@@ -35,8 +35,12 @@ for my $way ('client', 'server') {
 		# Where the last byte has not come there is silence; the next one ends it.
 		my $came = $receiver->()->stat->{messages} - ($way eq 'client' ? 1 : 0);
 		is($came, 0, "of $total sessions none delivers anything");
-		$c->say('connect 1');
-		my $stat = $receiver->()->wait_stat(sub { $_[0]{messages} == 1 + ($way eq 'client') });
+		# On a machine with much to do a few of them may not have come as far as the proxy.
+		my $stat = $receiver->()->wait_stat(sub {
+			return 1 if $_[0]{messages} > ($way eq 'client');
+			$c->say('connect 1') if $c->stat->{pending} == 0;
+			return 0;
+		}, 60);
 		is($stat->{bytes}, $stat->{messages} * length $batch, 'the one that is not cut does, whole');
 		$_->end for $c, $l;
 	};
@@ -94,7 +98,7 @@ subtest 'a reset in the middle of a flow' => sub {
 my ($names, $owner) = ("appctl-$$", $$);
 END {
 	local $?;
-	system "ip netns del $names-$_ 2>/dev/null" for $$ == $owner ? qw(l c) : ();
+	system "ip netns del $names-$_ 2>/dev/null" for defined $owner && $$ == $owner ? qw(l c) : ();
 }
 
 # A link that swallows everything, also what says that it is there.
