@@ -223,7 +223,7 @@ say_nothing(void *arg, const PGresult *r)
 static int
 begin_session(struct backend *b, struct err *err)
 {
-	if (b->q.c != NULL && pq_query(&b->q, "ROLLBACK", NULL, err) == 0)
+	if (b->q.c != NULL && (PQtransactionStatus(b->q.c) == PQTRANS_IDLE || pq_query(&b->q, "ROLLBACK", NULL, err) == 0))
 		return 0;
 	if (pq_connect(&b->q, b->conninfo, err) < 0)
 		return -1;

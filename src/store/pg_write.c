@@ -280,7 +280,7 @@ begin_carefully(struct careful *c, const struct store_batch *list, struct err *e
 	struct backend *b = c->b;
 
 	buf_clear(&b->sql);
-	buf_adds(&b->sql, "ROLLBACK;BEGIN;");
+	buf_adds(&b->sql, "BEGIN;");
 	batch_sql(&b->sql);
 	if (b->sql.failed)
 		return err_set(err, ENOMEM, "statements for the database");
@@ -330,7 +330,7 @@ write_parts(struct backend *b, struct store_batch *list, int64_t real_us, const 
 		*err = refused;
 		return -1;
 	}
-	if (pq_query(&b->q, "ROLLBACK", NULL, err) < 0 || pg_look(b, err) < 0)
+	if ((PQtransactionStatus(b->q.c) != PQTRANS_IDLE && pq_query(&b->q, "ROLLBACK", NULL, err) < 0) || pg_look(b, err) < 0)
 		return -1;
 	return write_carefully(b, list, real_us, p, err);
 }
