@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLOSE_GOING = 1001, CLOSE_PROTOCOL = 1002, CLOSE_POLICY = 1008, CLOSE_LATER = 1013, QUEUED_MAX = 64 * 1024 };
+enum { CLOSE_GOING = 1001, CLOSE_PROTOCOL = 1002, CLOSE_POLICY = 1008, CLOSE_LATER = 1013, QUEUED_MAX = 64 * 1024,
+	TURN_BYTES = 64 * 1024,		/* what one is expected to bring when it may go on */
+	TURN_MS = 20 };
 
 /* --- Answers ---------------------------------------------------------------- */
 
@@ -100,21 +102,36 @@ pause_all(struct consumer *c)
 		pause_peer(p);
 }
 
+/*
+ * As many as there is room for, so that the next time it is full those still wait first who have not had their turn: were all let go at once,
+ * the same ones would fill it again.
+ */
 static void
 let_go_on(struct consumer *c)
 {
+	size_t pending = store_pending_bytes(c->store);
 	struct peer *p, *next;
 
-	if (c->full && store_pending_bytes(c->store) > c->memory / 2)
+	if (c->full && pending > c->memory / 2)
 		return;
 	c->full = false;
-	for (p = c->paused; p != NULL; p = next) {
+	for (p = c->paused; p != NULL && pending + TURN_BYTES <= c->memory; p = next) {
 		next = p->next_paused;
 		if (p->source != NULL && p->source->bytes > PEER_BYTES / 2)
 			continue;
 		unlink_paused(p);
 		ws_read(p->ws, true);
+		pending += TURN_BYTES;
 	}
+	/* Who was let go may have nothing to bring. */
+	if (c->paused != NULL)
+		timer_at(c->turn, clock_mono_ms() + TURN_MS);
+}
+
+static void
+next_turn(void *arg)
+{
+	let_go_on(arg);
 }
 
 /* --- Batches ---------------------------------------------------------------- */
@@ -387,8 +404,9 @@ consumer_start(struct consumer *c, struct loop *l, const struct ws_settings *ws,
 	c->memory = memory;
 	c->paused_end = &c->paused;
 	c->seen = seen_new();
-	if (c->seen == NULL)
-		return err_set(err, ENOMEM, "what nodes send");
+	c->turn = timer_new(l, next_turn, c);
+	if (c->seen == NULL || c->turn == NULL)
+		return err_set(err, ENOMEM, "a consumer");
 	c->listener = ws_listen(l, ws, &peers, c, err);
 	if (c->listener == NULL)
 		return -1;
@@ -415,6 +433,7 @@ consumer_stop(struct consumer *c)
 {
 	ws_listener_free(c->listener);
 	watch_free(c->store_watch);
+	timer_free(c->turn);
 	store_free(c->store);
 	seen_free(c->seen);
 	sources_free(&c->sources);

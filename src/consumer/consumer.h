@@ -42,6 +42,7 @@ struct consumer {
 	struct batch batch;		/* the one being read, again and again */
 	struct peer *peers;
 	struct peer *paused, **paused_end;
+	struct timer *turn;
 	struct source *dirty;
 	size_t memory;
 	bool well;			/* the database takes batches */

@@ -10,4 +10,4 @@ appctl_consumer_SOURCES = \
 	src/consumer/source.c src/consumer/source.h \
 	src/consumer/web.c src/consumer/web.h
 appctl_consumer_CPPFLAGS = $(AM_CPPFLAGS) $(MICROHTTPD_CFLAGS)
-appctl_consumer_LDADD = $(store_libs) $(net_libs) libsys.la libbase.la $(LIBEV_LIBS) $(MICROHTTPD_LIBS)
+appctl_consumer_LDADD = $(store_libs) $(net_libs) libsandbox.la libsys.la libbase.la $(LIBEV_LIBS) $(MICROHTTPD_LIBS)

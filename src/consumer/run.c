@@ -8,10 +8,13 @@
 #include "consumer/consumer.h"
 #include "consumer/web.h"
 #include "net/secret.h"
+#include "store/pg_init.h"
 #include "sys/alarm.h"
+#include "sys/sandbox.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -74,21 +77,73 @@ take_signals(struct run *r, struct err *err)
 	return r->signals && r->leaving ? 0 : err_set(err, ENOMEM, "signals");
 }
 
+static void
+directory_of(const char *path, char dir[PATH_MAX])
+{
+	char *slash;
+
+	strcpy(dir, path);
+	slash = strrchr(dir, '/');
+	slash[slash == dir] = '\0';
+}
+
 /* The directory of the file, made where its own directory is there. */
 static int
 make_directory(const char *path, struct err *err)
 {
 	char dir[PATH_MAX];
-	char *slash;
 
-	strcpy(dir, path);
-	slash = strrchr(dir, '/');
-	if (slash == dir)
-		return 0;
-	*slash = '\0';
+	directory_of(path, dir);
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return err_set(err, errno, "directory %s for CONSUMER_SQLITE", dir);
 	return 0;
+}
+
+enum { PG_FILES_MAX = 16, PATHS_MAX = PG_FILES_MAX + 16 };
+
+static void
+allow(struct sandbox_path *paths, size_t *n, const char *path, unsigned access)
+{
+	if (path != NULL)
+		paths[(*n)++] = (struct sandbox_path){ path, access };
+}
+
+/* From here on only what a consumer has to do with: its database, certificates, the system's libraries and names. */
+static int
+confine(const struct consumer_settings *s, struct err *err)
+{
+	struct sandbox_path paths[PATHS_MAX];
+	struct sandbox box = { .paths = paths };
+	char dir[PATH_MAX], *files[PG_FILES_MAX];
+	size_t i, count = 0;
+	const char *missing;
+	int r;
+
+	allow(paths, &box.path_count, "/etc", SANDBOX_READ);
+	allow(paths, &box.path_count, "/dev", SANDBOX_READ);
+	allow(paths, &box.path_count, "/usr", SANDBOX_READ | SANDBOX_EXECUTE);
+	allow(paths, &box.path_count, "/lib", SANDBOX_READ | SANDBOX_EXECUTE);
+	allow(paths, &box.path_count, "/lib64", SANDBOX_READ | SANDBOX_EXECUTE);
+	allow(paths, &box.path_count, "/run", SANDBOX_READ);
+	allow(paths, &box.path_count, "/proc/self", SANDBOX_READ);
+	allow(paths, &box.path_count, s->ca_file, SANDBOX_READ);
+	allow(paths, &box.path_count, s->cert_file, SANDBOX_READ);
+	allow(paths, &box.path_count, s->key_file, SANDBOX_READ);
+	allow(paths, &box.path_count, s->crl_file, SANDBOX_READ);
+	if (s->database == NULL) {
+		directory_of(s->sqlite_path, dir);
+		allow(paths, &box.path_count, dir, SANDBOX_READ | SANDBOX_WRITE);
+	} else {
+		count = pg_files(s->database, files, PG_FILES_MAX);
+	}
+	for (i = 0; i < count; i++)
+		allow(paths, &box.path_count, files[i], SANDBOX_READ);
+	r = sandbox_enter(&box, &missing, err);
+	for (i = 0; i < count; i++)
+		free(files[i]);
+	if (r == 0 && missing != NULL)
+		log_write(LOG_MONITOR, LOG_LEVEL_INFO, "this kernel has no %s: files are guarded by their modes alone", missing);
+	return r;
 }
 
 static void
@@ -105,6 +160,8 @@ start(struct run *r, struct consumer_settings *s, struct ws_settings *ws, struct
 	if (secret_read(s->secret_file, &r->secret, err) < 0)
 		return -1;
 	if (s->database == NULL && make_directory(s->sqlite_path, err) < 0)
+		return -1;
+	if (confine(s, err) < 0)
 		return -1;
 	ws->secret = r->secret.bytes;
 	ws->secret_len = r->secret.len;
@@ -131,6 +188,8 @@ consumer_run(struct consumer_settings *s, struct err *err)
 	int result = -1;
 
 	umask(027);
+	if (geteuid() == 0)
+		log_write(LOG_MONITOR, LOG_LEVEL_WARNING, "running as root, which it has no need of: contrib/monitor/monitor.conf gives it a user of its own");
 	if (secret_protect_process(err) < 0)
 		return -1;
 	alarm_open();

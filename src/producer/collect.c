@@ -4,7 +4,7 @@
 #include "producer/collect.h"
 
 #include "base/log.h"
-#include "producer/alarm.h"
+#include "sys/alarm.h"
 #include "producer/follow.h"
 #include "producer/metric.h"
 #include "producer/sampler.h"

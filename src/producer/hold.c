@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "loop/loop.h"
-#include "producer/alarm.h"
+#include "sys/alarm.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -12,7 +12,6 @@ libcollect_la_SOURCES = \
 
 sbin_PROGRAMS += appctl-producer
 appctl_producer_SOURCES = \
-	src/producer/alarm.c src/producer/alarm.h \
 	src/producer/collect.c src/producer/collect.h \
 	src/producer/follow.c src/producer/follow.h \
 	src/producer/hold.c src/producer/hold.h \

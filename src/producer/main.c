@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "net/secret.h"
 #include "net/ws.h"
-#include "producer/alarm.h"
+#include "sys/alarm.h"
 #include "producer/collect.h"
 #include "sys/sandbox.h"
 

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "net/random.h"
-#include "producer/alarm.h"
+#include "sys/alarm.h"
 
 #include <inttypes.h>
 #include <jansson.h>

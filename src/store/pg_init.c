@@ -148,3 +148,30 @@ pg_init_db(const char *conninfo, const struct pg_roles *roles, struct err *err)
 	PQfinish(c);
 	return result;
 }
+
+static void
+add_file(const char *path, char **out, size_t max, size_t *n)
+{
+	char *copy = path && *path == '/' && *n < max ? strdup(path) : NULL;
+
+	if (copy != NULL)
+		out[(*n)++] = copy;
+}
+
+size_t
+pg_files(const char *conninfo, char **out, size_t max)
+{
+	static const char *const keys[] = { "passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir" };
+	static const char *const variables[] = { "PGPASSFILE", "PGSERVICEFILE", "PGSSLCERT", "PGSSLKEY", "PGSSLROOTCERT", "PGSSLCRL" };
+	PQconninfoOption *options = PQconninfoParse(conninfo, NULL), *o;
+	size_t i, n = 0;
+
+	for (o = options; o != NULL && o->keyword != NULL; o++)
+		for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			if (strcmp(o->keyword, keys[i]) == 0)
+				add_file(o->val, out, max, &n);
+	PQconninfoFree(options);
+	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		add_file(getenv(variables[i]), out, max, &n);
+	return n;
+}

@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 
-#include <stdbool.h>
+#include <stddef.h>
 
 /*
  * Prepares a PostgreSQL database, as its owner or a superuser: a role that writes and owns the tables, one that reads
@@ -16,6 +16,9 @@ struct pg_roles {
 
 /* Waits for the database.  -1: nothing was changed and err says why. */
 int pg_init_db(const char *conninfo, const struct pg_roles *roles, struct err *err);
+
+/* Files that libpq reads for that conninfo, besides what lies in /etc: up to max, to be freed; returns how many. */
+size_t pg_files(const char *conninfo, char **out, size_t max);
 
 /* What PostgreSQL reported, on one line: as people want to read it. */
 void pg_error(struct err *err, const char *message);

@@ -248,7 +248,7 @@ open_file(struct backend *b, struct err *err)
 	sqlite3_extended_result_codes(b->db, 1);
 	sqlite3_busy_timeout(b->db, BUSY_MS);
 	if (sqlite_do(b, "PRAGMA auto_vacuum = incremental; PRAGMA journal_mode = wal; PRAGMA synchronous = full;"
-			" PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000", err) < 0)
+			" PRAGMA cache_size = -16384; PRAGMA temp_store = memory; PRAGMA wal_autocheckpoint = 4000", err) < 0)
 		return -1;
 	return make_tables(b, err);
 }

@@ -86,6 +86,14 @@ subtest '/metrics' => sub {
 	}
 };
 
+subtest 'what it gave up' => sub {
+	my $status = slurp('/proc/' . $c->pid . '/status');
+	like($status, qr/^NoNewPrivs:\s+1$/m, 'new privileges');
+	like($status, qr/^Seccomp:\s+2$/m, 'system calls');
+	is((stat '/proc/' . $c->pid . '/environ')[4], 0, 'its memory is nobody\'s to see');
+	unlike($c->log_text . slurp('/proc/' . $c->pid . '/cmdline'), qr/sixteen bytes/, 'and the secret is told nowhere');
+};
+
 subtest 'settings that are wrong' => sub {
 	my %env = (CONSUMER_ENABLE => 'true', CONSUMER_LISTEN_PORT => 'x', CONSUMER_RETENTON => '1d', CONSUMER_CERTFILE => '/x');
 	my $r = run_program(program('appctl-consumer'), { env => \%env });

@@ -13,8 +13,10 @@
 
 /*
  * Producers for tests: producers PORT SECRET_FILE TLS COUNT BATCHES ROWS [FIRST_SEQ].  COUNT of them connect to 127.0.0.1, each sends BATCHES
- * batches of ROWS rows with the window of a real one, goes on where the consumer says, connects again when it is disconnected, and ends when
- * all is acknowledged.  A line for each that is done, "done NODE SENT ACKED MS", and each refusal, "closed NODE WHY".
+ * batches of ROWS rows with the window of a real one, goes on where the consumer says once all
+ * have been told, connects again when it is disconnected, and stays
+ * until all have everything acknowledged.  A line for each that is done, "done NODE SENT ACKED MS" (since all were told where to go on), and
+ * for each end of a connection before that, "closed NODE WHY".
  */
 enum { WINDOW = 64, WINDOW_BYTES = 4 << 20, AGAIN_MS = 100 };
 
@@ -27,12 +29,13 @@ struct producer {
 	bool resumed, done;
 	size_t on_way[WINDOW];
 	size_t bytes;
+	bool came;
 };
 
 static struct loop *loop;
 static struct secret secret;
 static struct producer *all;
-static unsigned long count, left, batches, rows;
+static unsigned long count, left, open_count, came_count, batches, rows;
 static uint64_t first_seq = 1;
 static int64_t began_ms;
 static struct buf text;
@@ -78,19 +81,56 @@ send_more(struct producer *p)
 }
 
 static void
+close_all(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < count; i++) {
+		all[i].done = true;
+		if (all[i].ws != NULL) {
+			open_count++;
+			ws_close(all[i].ws, 1000, "done");
+		}
+	}
+}
+
+static void
 acknowledged(struct producer *p, uint64_t seq)
 {
 	if (seq > p->sent) {
 		printf("closed %s an acknowledgement of what was not sent: %" PRIu64 "\n", p->node, seq);
 		exit(1);
 	}
-	while (p->acked < seq)
+	while (p->acked < seq && p->sent > 0)
 		p->bytes -= p->on_way[++p->acked % WINDOW];
 	if (p->acked < p->last || p->done)
 		return;
 	p->done = true;
 	printf("done %s %" PRIu64 " %" PRIu64 " %lld\n", p->node, p->sent, p->acked, (long long)(clock_mono_ms() - began_ms));
-	ws_close(p->ws, 1000, "done");
+	if (--left == 0)
+		close_all();
+}
+
+/* The last one who comes is the sign for all to begin. */
+static void
+came(struct producer *p)
+{
+	unsigned long i;
+
+	came_count += !p->came;
+	p->came = true;
+	if (came_count < count)
+		return;
+	if (began_ms != 0) {
+		acknowledged(p, p->acked);
+		return;
+	}
+	began_ms = clock_mono_ms();
+	for (i = 0; i < count; i++) {
+		acknowledged(&all[i], all[i].acked);
+		if (!all[i].done && all[i].resumed)
+			send_more(&all[i]);
+	}
 }
 
 static void *
@@ -112,14 +152,14 @@ got_text(void *arg, struct ws *w, const char *data, size_t len)
 		p->resumed = true;
 		p->acked = p->sent = seq < first_seq - 1 ? first_seq - 1 : seq;
 		p->bytes = 0;
-		acknowledged(p, p->acked);
+		came(p);
 	} else if (sscanf(data, "{\"type\":\"ack\",\"epoch\":1,\"seq\":%" SCNu64 "}", &seq) == 1) {
 		acknowledged(p, seq);
 	} else {
 		printf("closed %s what is that: %s\n", p->node, data);
 		exit(1);
 	}
-	if (!p->done)
+	if (!p->done && began_ms != 0)
 		send_more(p);
 }
 
@@ -131,8 +171,8 @@ closed(void *arg, struct ws *w, const char *why)
 	(void)w;
 	p->resumed = false;
 	p->ws = NULL;
-	if (p->done) {
-		if (--left == 0)
+	if (left == 0) {
+		if (--open_count == 0)
 			loop_stop(loop);
 		return;
 	}
@@ -173,7 +213,6 @@ main(int argc, char **argv)
 	all = calloc(count, sizeof(*all));
 	if (loop == NULL || all == NULL)
 		return 1;
-	began_ms = clock_mono_ms();
 	for (i = 0; i < count; i++) {
 		p = &all[i];
 		snprintf(p->node, sizeof(p->node), "node%lu", i);
