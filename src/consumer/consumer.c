@@ -431,6 +431,10 @@ consumer_leave(struct consumer *c)
 void
 consumer_stop(struct consumer *c)
 {
+	while (c->peers != NULL) {
+		ws_drop(c->peers->ws);
+		forget_peer(c->peers);
+	}
 	ws_listener_free(c->listener);
 	watch_free(c->store_watch);
 	timer_free(c->turn);
