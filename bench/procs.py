@@ -3,7 +3,7 @@
 """procs: what it costs to look at all processes.
 
   procs.py [-n 1000,5000] [-r 3]     the producer's sampler, bare readers, top, netdata's apps.plugin, node_exporter
-  procs.py --every 2 -n 1000         the sampler taking one sample each 2 s for 20 s: share of a processor
+  procs.py --every 2 -n 1000         a sample each 2 s for 20 s, the sampler alone and the whole producer: share of a processor
   procs.py --places 100000           its memory with so many processes (files that look like /proc)
 
 svc, minsup, procsample and t/monitor/sample are taken from $BENCH_BUILD, where `make bench-programs` was run.
@@ -132,17 +132,43 @@ def compare(n, rounds):
     print(f"ratio {n} | " + ", ".join(f"{name} {v / base:.2f}" for name, v in median.items()), file=sys.stderr)
 
 
+class Producer:
+    """The whole one, with a consumer that is out of reach: everything goes into its spool"""
+    def __init__(self, seconds):
+        self.dir = tempfile.mkdtemp()
+        with open(f"{self.dir}/secret", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as f:
+            f.write("procs.py compares\n")
+        env = {"PRODUCER_ENABLE": "true", "PRODUCER_PORT": "1", "PRODUCER_INTERVAL": str(seconds), "PRODUCER_EVENTS": "false",
+               "PRODUCER_SECRET_FILE": f"{self.dir}/secret", "PRODUCER_SPOOL": f"{self.dir}/spool", "PATH": os.environ["PATH"]}
+        self.p = subprocess.Popen([os.path.join(BUILD, "appctl-producer")], env=env, stdin=NUL, stderr=NUL)
+
+    def end(self):
+        self.p.terminate()
+        self.p.wait()
+        shutil.rmtree(self.dir)
+
+
+def share(p, seconds, each):
+    """of a processor, over that time"""
+    began, before = time.monotonic(), cpu_us(p.pid)
+    while time.monotonic() - began < seconds:
+        each()
+    return round((cpu_us(p.pid) - before) / 1e4 / (time.monotonic() - began), 3)
+
+
 def every(n, seconds):
-    services, s = Services(n), Sampler()
-    s.ask("take")
-    began, before = time.monotonic(), cpu_us(s.p.pid)
-    while time.monotonic() - began < 20:
-        time.sleep(seconds)
+    services, s, producer = Services(n), Sampler(), Producer(seconds)
+    try:
         s.ask("take")
-    share = (cpu_us(s.p.pid) - before) / 1e6 / (time.monotonic() - began)
-    s.end()
-    services.end()
-    print(json.dumps({"part": "every", "n": n, "seconds": seconds, "percent": round(share * 100, 3)}))
+        time.sleep(2 * seconds)
+        alone = share(s.p, 20, lambda: (time.sleep(seconds), s.ask("take")))
+        whole = share(producer.p, 20, lambda: time.sleep(seconds))
+        print(json.dumps({"part": "every", "n": n, "seconds": seconds, "sampler_percent": alone, "producer_percent": whole,
+                          "producer_pss_kib": resident_kib(producer.p.pid)}))
+    finally:
+        producer.end()
+        s.end()
+        services.end()
 
 
 def resident_kib(pid):
