@@ -8,3 +8,6 @@ t_monitor_feed_LDADD = $(store_libs)
 check_PROGRAMS += t/monitor/producers
 t_monitor_producers_SOURCES = t/monitor/producers.c
 t_monitor_producers_LDADD = libmonitor.la libcore.la $(net_libs)
+
+# Run by t/monitor/backend.t.
+EXTRA_DIST += t/monitor/backend.js

@@ -85,6 +85,8 @@ opened(void *arg, struct ws *w)
 	alive += listens;
 	if (!quiet)
 		say("opened %s %" PRIu64 " %s", ws_peer_node(w), ws_peer_epoch(w), ws_peer_address(w));
+	if (ending)
+		ws_close(w, 1001, "the end");
 	if (greet != NULL && ws_send(w, greet, strlen(greet)) < 0)
 		say("no memory");
 	return arg;
