@@ -211,3 +211,6 @@ void reexec_keep_descriptors(const struct keeper *k, bool keep);
 /* take_over.c: this program is what another became */
 int take_over_trial(void);			/* the exit status */
 int take_over(struct keeper *k, int argc, char **argv);	/* -1: it was said why not */
+
+/* rebuild.c: nobody can read what was handed over */
+void rebuild_table(struct keeper *k);		/* from the children and cgroups that are there */

@@ -8,6 +8,7 @@ appctld_SOURCES = \
 	src/appctld/main.c \
 	src/appctld/notify_up.c \
 	src/appctld/orders.c \
+	src/appctld/rebuild.c \
 	src/appctld/reexec.c \
 	src/appctld/runtime.c \
 	src/appctld/signals.c \

@@ -246,18 +246,26 @@ runtime_id(const struct runtime *r)
 	return crc32_of(0, key, sizeof(key));
 }
 
+static bool
+is_in_use(void *arg, const char *name)
+{
+	const struct keeper *k = arg;
+	const struct kid *kid;
+
+	for (kid = table_next(&k->table, NULL); kid != NULL; kid = table_next(&k->table, kid))
+		if (strcmp(kid_name(kid), name) == 0)
+			return true;
+	return false;
+}
+
 static void
 open_cgroups(struct keeper *k)
 {
 	struct err err = { 0 };
 
 	if (cgroups_open(&k->cgroups, runtime_id(&k->runtime), &err) == 0) {
-		if (spawn_try_cgroup(&k->spawner, k->cgroups.dir_fd) == 0) {
-			if (k->cgroups.killed_leftovers > 0)
-				log_write(LOG_KEEPER, LOG_LEVEL_WARNING, "killed %u processes that an earlier appctld had left",
-					  k->cgroups.killed_leftovers);
+		if (spawn_try_cgroup(&k->spawner, k->cgroups.dir_fd) == 0)
 			return;
-		}
 		err_set(&err, errno, "start a process in %s", k->cgroups.path);
 		cgroups_close(&k->cgroups);
 	}
@@ -289,8 +297,18 @@ keeper_watch(struct keeper *k, struct err *err)
 	return 0;
 }
 
+static void
+clear_cgroups(struct keeper *k)
+{
+	unsigned killed = k->cgroups.dir_fd < 0 ? 0 : cgroups_clear(&k->cgroups, k->table.count > 0 ? is_in_use : NULL, k);
+
+	if (killed > 0)
+		log_write(LOG_KEEPER, LOG_LEVEL_WARNING, "killed %u processes that an earlier appctld had left", killed);
+}
+
+/* again: this process has been a keeper before, whose children are there. */
 static int
-open_all(struct keeper *k, const char *runtime_dir, struct err *err)
+open_all(struct keeper *k, const char *runtime_dir, bool again, struct err *err)
 {
 	struct timespec ts;
 
@@ -306,6 +324,9 @@ open_all(struct keeper *k, const char *runtime_dir, struct err *err)
 	k->started_real_us = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 	k->instance = random_instance();
 	open_cgroups(k);
+	if (again)
+		rebuild_table(k);
+	clear_cgroups(k);
 	notify_up_open(k);
 	return 0;
 }
@@ -433,12 +454,10 @@ static const struct keeper nothing = {
 };
 static struct keeper keeper;
 
-/* From the keeper that this process was.  false: there was none, or it has to begin anew. */
+/* From the keeper that this process was.  false: nothing can be read of that. */
 static bool
 was_taken_over(struct keeper *k, int argc, char **argv)
 {
-	if (!is_exec_of_keeper(argc, argv))
-		return false;
 	if (take_over(k, argc, argv) == 0)
 		return true;
 	*k = nothing;
@@ -451,13 +470,13 @@ main(int argc, char **argv)
 	static char default_dir[PATH_MAX];
 	struct keeper *k = &keeper;
 	struct err err = { 0 };
-	bool goes_on;
+	bool again = is_exec_of_keeper(argc, argv), goes_on;
 
 	log_init("appctld");
 	if (argc == 2 && strcmp(argv[1], "--trial") == 0)
 		return take_over_trial();
 	*k = nothing;
-	goes_on = was_taken_over(k, argc, argv);
+	goes_on = again && was_taken_over(k, argc, argv);
 	if (!goes_on)
 		settle_descriptors();
 	parse_options(&k->options, argc, argv);
@@ -468,12 +487,12 @@ main(int argc, char **argv)
 		return check(k);
 	if (!goes_on &&
 	    ((k->options.runtime_dir == NULL && runtime_default_dir(default_dir, sizeof(default_dir), &err) < 0) ||
-	     open_all(k, k->options.runtime_dir != NULL ? k->options.runtime_dir : default_dir, &err) < 0)) {
+	     open_all(k, k->options.runtime_dir != NULL ? k->options.runtime_dir : default_dir, again, &err) < 0)) {
 		fprintf(stderr, "appctld: %s\n", err.msg);
 		close_all(k);
 		return EXIT_FAILED;
 	}
-	if (goes_on)
+	if (again)
 		children_reap(k);	/* what ended while nobody looked */
 	run(k);
 	close_all(k);

@@ -194,7 +194,7 @@ go_back(int handover, int back, int argc, char **argv)
 
 /*
  * Descriptors are made close-on-exec last of all: until then another exec can follow.  Where neither
- * program can take over, only a new beginning is left.
+ * program can take over, only what can be found again is left: see rebuild.c.
  */
 int
 take_over(struct keeper *k, int argc, char **argv)

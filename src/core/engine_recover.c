@@ -328,6 +328,8 @@ resume_main(struct engine *e, struct app *a, uint64_t last_inc)
 		return;
 	if (a->by_name) {
 		engine_set_state(e, a, APP_STARTING, REASON_RESTART);
+		/* The keeper may have found it by no more than its name, too. */
+		engine_emit(e, (struct effect){ .type = EFFECT_RELABEL, .app = a, .inc = inc });
 		if (a->def->type != APP_ONESHOT)
 			engine_feed(e, a, IN_SPAWNED);
 	} else if (!(a->found & 1u << CHILD_MAIN)) {

@@ -92,34 +92,6 @@ belongs(const struct trees *t, const struct app *a, pid_t pid)
 	return tree_has(&tree, pid);
 }
 
-/* The first part of a process's cgroup below ours: an application's name.  false: it is elsewhere. */
-static bool
-cgroup_name(const struct trees *t, pid_t pid, char *name)
-{
-	char path[64], text[4096], *at;
-	autoclose int fd = -1;
-	ssize_t n;
-	size_t len;
-
-	snprintf(path, sizeof(path), "/proc/%ld/cgroup", (long)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	at = strstr(text, "0::/");
-	at = at ? strstr(at, t->cgroups.leaf) : NULL;
-	if (at == NULL || at[strlen(t->cgroups.leaf)] != '/')
-		return false;
-	at += strlen(t->cgroups.leaf) + 1;
-	len = strcspn(at, "/\n");
-	if (len == 0 || len > NAME_MAX_LEN)
-		return false;
-	memcpy(name, at, len);
-	name[len] = '\0';
-	return true;
-}
-
 struct app *
 tree_owner(struct daemon *d, pid_t pid)
 {
@@ -134,7 +106,7 @@ tree_owner(struct daemon *d, pid_t pid)
 			return a;
 	}
 	if (t->cgroups.dir_fd >= 0)
-		return cgroup_name(t, pid, name) ? engine_find(d->engine, name) : NULL;
+		return cgroup_of(&t->cgroups, (int)pid, name, sizeof(name)) ? engine_find(d->engine, name) : NULL;
 	for (i = 0; i < n; i++) {
 		a = engine_app(d->engine, i);
 		if (belongs(t, a, pid))

@@ -372,6 +372,23 @@ cgroup_has(const struct cgroups *c, const char *name, int pid)
 	return is_member(c, name, pid);
 }
 
+bool
+cgroup_of(const struct cgroups *c, int pid, char *name, size_t size)
+{
+	char path[64], text[PATH_MAX + 256];
+	const char *at;
+	size_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	at = strstr(read_small(AT_FDCWD, path, text, sizeof(text)), "0::/");
+	at = at ? strstr(at, c->leaf) : NULL;
+	if (at == NULL || at[strlen(c->leaf)] != '/')
+		return false;
+	at += strlen(c->leaf) + 1;
+	len = strcspn(at, "/\n");
+	return len > 0 && (size_t)snprintf(name, size, "%.*s", (int)len, at) < size;
+}
+
 static void
 remove_below(int parent_fd, const char *name, void *arg)
 {
@@ -433,18 +450,51 @@ wait_until_empty(int dir_fd)
 	}
 }
 
+struct clearing {
+	const struct cgroups *c;
+	bool (*in_use)(void *arg, const char *name);
+	void *arg;
+	unsigned count;
+};
+
 static void
-clear_leftovers(struct cgroups *c)
+clear_one(int parent_fd, const char *name, void *arg)
 {
-	struct round r = { .c = c, .signo = SIGKILL };
+	struct clearing *cl = arg;
+	struct round r = { .c = cl->c, .name = name, .signo = SIGKILL };
+	autoclose int fd = cl->in_use != NULL && cl->in_use(cl->arg, name) ? -1 : openat(parent_fd, name, AS_DIRECTORY);
+
+	if (fd < 0 || !is_populated(fd))
+		return;
+	count_below(parent_fd, name, &cl->count);
+	kill_all_in(fd, &r);
+}
+
+static void
+await_one(int parent_fd, const char *name, void *arg)
+{
+	const struct clearing *cl = arg;
+	autoclose int fd = cl->in_use != NULL && cl->in_use(cl->arg, name) ? -1 : openat(parent_fd, name, AS_DIRECTORY);
 	int depth = 0;
 
-	if (is_populated(c->dir_fd)) {
-		each_directory(c->dir_fd, count_below, &c->killed_leftovers);
-		kill_all_in(c->dir_fd, &r);
-		wait_until_empty(c->dir_fd);
-	}
-	each_directory(c->dir_fd, remove_below, &depth);
+	if (fd < 0)
+		return;
+	wait_until_empty(fd);
+	remove_below(parent_fd, name, &depth);
+}
+
+unsigned
+cgroups_clear(const struct cgroups *c, bool (*in_use)(void *arg, const char *name), void *arg)
+{
+	struct clearing cl = { c, in_use, arg, 0 };
+	struct round own = { .c = c, .signo = SIGKILL };
+
+	each_directory(c->dir_fd, clear_one, &cl);
+	/* Somebody may have gone to the daemon's own directory, too. */
+	if (in_use == NULL)
+		kill_all_in(c->dir_fd, &own);
+	each_directory(c->dir_fd, await_one, &cl);
+	return cl.count;
 }
 
 int
@@ -469,7 +519,6 @@ cgroups_open(struct cgroups *c, uint32_t id, struct err *err)
 		c->path[0] = '\0';
 		return -1;
 	}
-	clear_leftovers(c);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -12,17 +13,18 @@
  * daemon below its own cgroup, in it one for each application.  No controller is
  * needed: they serve to know all descendants, and to end them.
  *
- * Nothing here allocates or waits, but cgroups_open() for what an earlier daemon left.
+ * Nothing here allocates, and nothing waits but cgroups_clear().
  */
 struct cgroups {
 	int dir_fd;			/* -1: there are none */
 	char path[PATH_MAX];		/* "" where there are none */
 	char leaf[32];			/* the last part of path: appctl-0123abcd */
-	unsigned killed_leftovers;	/* processes of an earlier daemon with the same id, that were killed */
 };
 
 /* id: tells daemons apart.  -1: err says why there are none; c is usable all the same. */
 int cgroups_open(struct cgroups *c, uint32_t id, struct err *err);
+/* Ends what an earlier daemon of the same id has left, but in groups that are in use (NULL: none is); waits for it.  The number of processes. */
+unsigned cgroups_clear(const struct cgroups *c, bool (*in_use)(void *arg, const char *name), void *arg);
 bool cgroups_are_populated(const struct cgroups *c);
 /* Removes the daemon's directory and what is empty in it. */
 void cgroups_close(struct cgroups *c);
@@ -40,5 +42,7 @@ bool cgroup_had_oom_kill(const struct cgroups *c, const char *name);
 unsigned cgroup_signal(const struct cgroups *c, const char *name, int signo);
 /* Is pid in it, or below? */
 bool cgroup_has(const struct cgroups *c, const char *name, int pid);
+/* The first part of the name of the group that pid is in: an application's.  false: it is elsewhere, or that is longer. */
+bool cgroup_of(const struct cgroups *c, int pid, char *name, size_t size);
 /* With all that is empty below it; one that is in use stays. */
 void cgroup_remove(const struct cgroups *c, const char *name);

@@ -153,6 +153,40 @@ each_child(pid_t pid, pid_t thread, bool (*each)(void *arg, pid_t pid), void *ar
 	return n < 0 ? -1 : 0;
 }
 
+int
+tree_each_child(bool (*each)(void *arg, pid_t pid), void *arg)
+{
+	return each_child(getpid(), getpid(), each, arg);
+}
+
+bool
+tree_leads_session(pid_t pid)
+{
+	struct process p;
+
+	return look_at(pid, &p) && p.state != 'Z' && p.state != 'X' && p.session == pid;
+}
+
+bool
+tree_environment(pid_t pid, const char *key, char *value, size_t size)
+{
+	autoclose int fd = open_of(pid, "environ");
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	char *line = NULL;
+	size_t cap = 0, len = strlen(key);
+	bool found = false;
+
+	if (f == NULL)
+		return false;
+	fd = -1;
+	while (!found && getdelim(&line, &cap, '\0', f) > 0)
+		found = strncmp(line, key, len) == 0;
+	found = found && (size_t)snprintf(value, size, "%s", line + len) < size;
+	free(line);
+	fclose(f);
+	return found;
+}
+
 /* Calls `each` for every number that is a name in that directory until it says false. */
 static void
 each_number_in(const char *dir, bool (*each)(void *arg, pid_t pid), void *arg)

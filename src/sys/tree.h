@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -11,7 +12,7 @@
  * (APPCTL_INCARNATION=…), or descends from one that does.  The keeper is their sub-reaper, so all of them hang below it.
  * As well as that can be done: a process that left the session, cleared its environment and lost its parent is missed.
  *
- * Nothing here allocates; each question reads /proc.
+ * Nothing here allocates but tree_environment(); each question reads /proc.
  */
 #define TREE_MARKER "APPCTL_INCARNATION="
 
@@ -34,5 +35,11 @@ bool tree_has(const struct tree *t, pid_t pid);
 bool tree_has_orphans(bool (*known)(void *arg, pid_t pid), void *arg);
 /* Kills those among them that bear the marker of any incarnation.  Their number; what they leave are children next time. */
 unsigned tree_kill_orphans(bool (*known)(void *arg, pid_t pid), void *arg);
+/* Calls `each` for every child of this process (of one thread), ended or not, until it says false.  -1: /proc cannot say. */
+int tree_each_child(bool (*each)(void *arg, pid_t pid), void *arg);
+/* Is it alive, and does it lead a session, as all do that the keeper starts? */
+bool tree_leads_session(pid_t pid);
+/* What follows `key` ("NAME=") in the environment that pid was started with; a program may have written over that.  false: it is not there, or longer. */
+bool tree_environment(pid_t pid, const char *key, char *value, size_t size);
 /* The parent of pid; -1: it is not there. */
 pid_t tree_parent(pid_t pid);

@@ -134,6 +134,66 @@ subtest 'a new program that does not come up after all gives way to the old one'
 	is($node->stop, 0);
 };
 
+# A wrapper that passes the trial, and then hands over what nobody has written: one bit is another.
+sub damaging {
+	my ($dir) = @_;
+	put($dir, 'good', bytes_of('appctld'));
+	put($dir, 'appctld', "#!$^X\n" . <<'PERL' =~ s/GOOD/$dir\/good/gr);
+exec 'GOOD', '--trial' if $ARGV[0] eq '--trial';
+my ($fd, $back) = shift(@ARGV) =~ /=(\d+),(-?\d+)$/;
+open my $in, '<', "/proc/self/fd/$fd" or die;
+local $/;
+my $text = <$in>;
+substr($text, length($text) / 2, 1) ^= "\x10";
+my $number = { x86_64 => 319, aarch64 => 279 }->{ `uname -m` =~ s/\n//r };
+my $name = "damaged\0";
+my $copy = syscall $number, $name, 2;
+open my $out, '>&=', $copy or die;
+$^F = $copy;
+open my $twice, '+<', "/proc/self/fd/$copy" or die;
+syswrite $twice, $text;
+close $twice;
+fcntl $out, 1033, 15 or die "seals: $!";
+fcntl $out, 2, 0;
+exec 'GOOD', "--take-over=$copy,$back", @ARGV;
+PERL
+}
+
+subtest 'what neither program can read is found again' => sub {
+	my $config = 'applications: {
+		db: { command = "sleep 1002 & exec sleep 1000"; };
+		web: { command = ["/bin/sleep", "1000"]; applications = ["db"]; stop_signal = "INT"; };
+		ready: { command = "echo >&3; exec sleep 1000"; ready = { type = "fd"; timeout = 1.0; }; applications = ["db"]; };
+		probed: { command = ["/bin/sleep", "1000"]; ready = { type = "exec"; command = ["/bin/true"]; }; };
+		once: { type = "oneshot"; command = "echo >>@DIR@/once"; }; };';
+	my @ways = ([]);
+	push @ways, [uid => 65534] if $> == 0;
+	for my $way (@ways) {
+		my ($node, $dir) = start(config => $config, @$way);
+		my $how = join ' ', 'tracking by', my $tracking = $node->appctl_json('status', 'db')->{applications}[0]{tracking};
+		my ($before, $hello) = (pids($node), $node->{events}[0]{instance});
+		damaging($dir);
+		my $r = $node->appctl('reexec', { timeout => 30 });
+		until_true('a new beginning', sub { $node->log_text =~ /begins anew, with 4 processes that are there/ });
+		my $said = () = $node->log_text =~ /cannot take over: what was handed over is damaged/g;
+		is($said, 2, "$how: both have refused");
+		unlike($node->log_text, qr/killed \d+ processes/, 'nothing is taken for what an earlier one has left');
+		follow_again($node);
+		$node->wait_event({ event => 'mode_stable' });
+		my $now = pids($node);
+		is_deeply({ %$now, once => undef }, { %$before, once => undef }, 'no application has noticed') or diag($node->log_text);
+		isnt($node->{events}[0]{instance}, $hello, 'the numbers of events begin anew, which the instance says');
+		kill KILL => $now->{web};
+		my $exit = $node->wait_event({ event => 'app_exited', app => 'web', pid => $now->{web} });
+		is($exit->{signal}, 'KILL', 'it is known how they end');
+		$node->wait_event({ event => 'app_running', app => 'web' });
+		install($dir);
+		is($node->appctl('reexec', { uid => $node->{uid} })->{exit}, 0, 'and reexec is possible again');
+		follow_again($node);
+		is($node->stop, 0);
+	}
+};
+
 subtest 'a shutdown is stronger' => sub {
 	my ($node, $dir) = start();
 	put($dir, 'appctld', "#!/bin/sh\nexec sleep 1000\n");
