@@ -342,6 +342,7 @@ collect_new(struct loop *l, const struct producer_settings *s, struct hold *hold
 	c->ship = ship;
 	c->otlp = otlp;
 	c->volatile_box.node = s->node;
+	c->volatile_box.epoch = 1;	/* of no meaning: nobody numbers these */
 	c->sampler = sampler_new(&options, err);
 	c->timer = timer_new(l, sample, c);
 	if (c->sampler == NULL || c->timer == NULL || add_commands(c, err) < 0 || follow_events(c) < 0) {
