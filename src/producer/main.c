@@ -219,11 +219,10 @@ main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	buf_free(&problems);
+	if (p.settings.enable && !check)
+		return run(&p);
 	if (!p.settings.enable)
 		fputs("appctl-producer: switched off; PRODUCER_ENABLE=true switches it on\n", stderr);
-	if (!p.settings.enable || check) {
-		producer_settings_fini(&p.settings);
-		return 0;
-	}
-	return run(&p);
+	producer_settings_fini(&p.settings);
+	return p.settings.enable ? 0 : EXIT_USAGE;
 }

@@ -118,7 +118,7 @@ subtest 'settings' => sub {
 	like($r->{err}, qr/^PRODUCER_INTERVAL: "1ms" cannot be used: it must be a time .* from 100ms to 1h$/m, 'with what is allowed');
 	like($r->{err}, qr/^PRODUCER_PROT: there is no such setting \(did you mean PRODUCER_PORT\?\)$/m, 'all of them');
 	$r = Appctl::Producer->new(consumer => $consumer, env => { PRODUCER_ENABLE => undef })->run;
-	is($r->{exit}, 0, 'off unless it is switched on');
+	is($r->{exit}, 2, 'off unless it is switched on');
 	like($r->{err}, qr/switched off; PRODUCER_ENABLE=true/, 'and says so');
 	$r = Appctl::Producer->new(consumer => $consumer)->run('--check');
 	is($r->{exit}, 0, 'good settings are good');

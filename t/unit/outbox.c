@@ -126,6 +126,37 @@ a_batch_stays_within_its_bytes(void **state)
 	outbox_fini(&o);
 }
 
+static void
+numbers_can_be_given_anew(void **state)
+{
+	struct outbox o = { .node = "a\",\"epoch\":9,\"ts\":", .epoch = 5 };
+	const struct spool_batch *b;
+	struct batch read = { 0 };
+	struct err err;
+	size_t count, i;
+
+	(void)state;
+	outbox_open(&o, 7, 1764068000123456);
+	for (i = 0; i < 2; i++) {
+		outbox_begin(&o, TABLE_NODE_STATUS);
+		status_row(&o, ",\"epoch\":1,\"ts\":");
+		outbox_end(&o);
+	}
+	assert_int_equal(outbox_renumber(&o, 123456789, 99), 0);
+	b = outbox_batches(&o, &count);
+	assert_int_equal(count, 2);
+	for (i = 0; i < count; i++) {
+		assert_int_equal(b[i].seq, 99 + i);
+		assert_int_equal(batch_read(&read, b[i].text, b[i].len, &err), 0);
+		assert_int_equal(read.epoch, 123456789);
+		assert_int_equal(read.seq, 99 + i);
+		assert_int_equal(read.ts_us, 1764068000123456);
+		assert_int_equal(read.row_count, 1);
+	}
+	batch_free(&read);
+	outbox_fini(&o);
+}
+
 int
 main(void)
 {
@@ -133,6 +164,7 @@ main(void)
 		cmocka_unit_test(every_kind_of_cell_is_json),
 		cmocka_unit_test(batches_are_numbered_and_empty_ones_are_none),
 		cmocka_unit_test(a_batch_stays_within_its_bytes),
+		cmocka_unit_test(numbers_can_be_given_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
