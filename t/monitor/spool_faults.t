@@ -112,7 +112,7 @@ subtest 'a disk that does not synchronize' => sub {
 	forget();
 	my $consumer = Appctl::Producer::Consumer->new;
 	my $producer = Appctl::Producer->new(consumer => $consumer,
-		before => ['strace', '-D', '-f', '-qq', '-o', '/dev/null', '-e', 'inject=fdatasync,fsync:error=EIO:when=25..40'])->start;
+		env => { ASAN_OPTIONS => 'detect_leaks=0' }, before => ['strace', '-D', '-f', '-qq', '-o', '/dev/null', '-e', 'inject=fdatasync,fsync:error=EIO:when=25..40'])->start;
 	take_until($consumer, sub { $producer->log_text =~ /spool was damaged|is a new file now|goes into memory/ });
 	my $before = batches();
 	take_until($consumer, sub { batches() > $before + 60 && keys %stored > 1 });
@@ -129,7 +129,7 @@ subtest 'each write fails once, and then all of them for a while' => sub {
 			forget();
 			my $consumer = Appctl::Producer::Consumer->new;
 			my $producer = Appctl::Producer->new(consumer => $consumer, interval => '100ms',
-				before => ['strace', '-D', '-f', '-qq', '-o', '/dev/null', '-e', "inject=pwrite64:error=$error:when=$when"])->start;
+				env => { ASAN_OPTIONS => 'detect_leaks=0' }, before => ['strace', '-D', '-f', '-qq', '-o', '/dev/null', '-e', "inject=pwrite64:error=$error:when=$when"])->start;
 			take_until($consumer, sub { batches() > 25 });
 			nothing_is_missing("$error at write $when: all of it came");
 			hang_up();
