@@ -7,6 +7,8 @@ EXTRA_DIST += \
 	bench/events.sh \
 	bench/procs.py \
 	bench/run \
+	bench/store.sh \
+	bench/wsbench.c \
 	bench/supbench.py \
 	bench/ws.sh
 CLEANFILES += $(bench_binaries)
@@ -22,3 +24,11 @@ bench/minsup bench/procsample bench/pubsub: %: $(srcdir)/%.c
 EXTRA_PROGRAMS += bench/wsbench
 bench_wsbench_SOURCES = bench/wsbench.c
 bench_wsbench_LDADD = $(net_libs)
+
+EXTRA_PROGRAMS = bench/store
+bench_store_SOURCES = bench/store.c
+bench_store_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
+bench_store_LDADD = $(store_libs) $(JANSSON_LIBS) -lm
+CLEANFILES += bench/store bench/wsbench
+bench/wsbench: $(srcdir)/bench/wsbench.c
+	$(AM_V_CC)$(MKDIR_P) bench && $(CC) -O2 -Wall -o $@ $(srcdir)/$@.c $(WSLAY_LIBS)

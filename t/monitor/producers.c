@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "core/event.h"
 #include "monitor/batch.h"
 #include "net/secret.h"
 #include "net/ws.h"
@@ -38,33 +39,44 @@ static struct producer *all;
 static unsigned long count, left, open_count, came_count, batches, rows;
 static uint64_t first_seq = 1;
 static int64_t began_ms;
-static struct buf text;
+static struct buf text, rest;
+
+/* What comes behind the number is the same in all. */
+static void
+make_rest(void)
+{
+	static const char *const columns[] = { "pid", "started", "application", "name", "command", "uid", "cpu", "memory", "memory_growth",
+		"threads", "reasons" };
+	struct batch_head head = { "prc", "", 1, 1, clock_real_us() };
+	unsigned long i;
+
+	batch_begin(&rest, &head, columns, sizeof(columns) / sizeof(columns[0]));
+	for (i = 0; i < rows; i++) {
+		batch_begin_row(&rest);
+		batch_int(&rest, (int64_t)i + 1);
+		batch_int(&rest, (int64_t)(123456 + i * 17));
+		batch_text(&rest, "web");
+		batch_text(&rest, "nginx");
+		batch_text(&rest, "nginx: worker process");
+		batch_int(&rest, 33);
+		batch_real(&rest, 0.013 * (double)i);
+		batch_int(&rest, (int64_t)(10485760 + i * 4096));
+		batch_real(&rest, 12.5 * (double)i);
+		batch_int(&rest, (int64_t)(1 + i % 8));
+		batch_text(&rest, "cpu memory");
+	}
+	batch_end(&rest);
+	buf_consume(&rest, (size_t)(strstr(buf_cstr(&rest), ",\"columns\":") - rest.data));
+}
 
 static void
 make_batch(struct producer *p, uint64_t seq)
 {
-	static const char *const columns[] = { "pid", "started", "application", "name", "command", "uid", "cpu", "memory", "memory_growth",
-		"threads", "reasons" };
-	struct batch_head head = { "prc", p->node, 1, seq, clock_real_us() };
-	unsigned long i;
-
 	buf_clear(&text);
-	batch_begin(&text, &head, columns, sizeof(columns) / sizeof(columns[0]));
-	for (i = 0; i < rows; i++) {
-		batch_begin_row(&text);
-		batch_int(&text, (int64_t)i + 1);
-		batch_int(&text, (int64_t)(123456 + i * 17));
-		batch_text(&text, "web");
-		batch_text(&text, "nginx");
-		batch_text(&text, "nginx: worker process");
-		batch_int(&text, 33);
-		batch_real(&text, 0.013 * (double)i);
-		batch_int(&text, (int64_t)(10485760 + i * 4096));
-		batch_real(&text, 12.5 * (double)i);
-		batch_int(&text, (int64_t)(1 + i % 8));
-		batch_text(&text, "cpu memory");
-	}
-	batch_end(&text);
+	buf_printf(&text, "{\"type\":\"prc\",\"node\":\"%s\",\"epoch\":1,\"seq\":%" PRIu64 ",\"ts\":\"", p->node, seq);
+	print_time(&text, clock_real_us());
+	buf_addc(&text, '"');
+	buf_add(&text, rest.data, rest.len);
 }
 
 static void
@@ -209,6 +221,7 @@ main(int argc, char **argv)
 	if (argc > 7)
 		first_seq = strtoull(argv[7], NULL, 10);
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	make_rest();
 	loop = loop_new();
 	all = calloc(count, sizeof(*all));
 	if (loop == NULL || all == NULL)
@@ -227,6 +240,7 @@ main(int argc, char **argv)
 		timer_free(all[i].timer);
 	free(all);
 	buf_free(&text);
+	buf_free(&rest);
 	loop_free(loop);
 	return 0;
 }
