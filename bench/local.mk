@@ -8,13 +8,12 @@ EXTRA_DIST += \
 	bench/procs.py \
 	bench/run \
 	bench/store.sh \
-	bench/wsbench.c \
 	bench/supbench.py \
 	bench/ws.sh
 CLEANFILES += $(bench_binaries)
 
 .PHONY: bench-programs
-bench-programs: all $(bench_binaries) bench/wsbench t/monitor/sample
+bench-programs: all $(bench_binaries) bench/store bench/wsbench t/monitor/producers t/monitor/sample
 
 bench/svc: $(srcdir)/bench/svc.c
 	$(AM_V_CC)$(MKDIR_P) bench && $(CC) -O2 -static -nostdlib -ffreestanding -fno-stack-protector -no-pie -o $@ $(srcdir)/bench/svc.c
@@ -25,10 +24,7 @@ EXTRA_PROGRAMS += bench/wsbench
 bench_wsbench_SOURCES = bench/wsbench.c
 bench_wsbench_LDADD = $(net_libs)
 
-EXTRA_PROGRAMS = bench/store
+EXTRA_PROGRAMS += bench/store
 bench_store_SOURCES = bench/store.c
 bench_store_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
 bench_store_LDADD = $(store_libs) $(JANSSON_LIBS) -lm
-CLEANFILES += bench/store bench/wsbench
-bench/wsbench: $(srcdir)/bench/wsbench.c
-	$(AM_V_CC)$(MKDIR_P) bench && $(CC) -O2 -Wall -o $@ $(srcdir)/$@.c $(WSLAY_LIBS)

@@ -5,7 +5,8 @@
 set -eu -o pipefail
 build=$(cd "${1:?build directory}" && pwd)
 repetitions=${2:-3}
-bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+producers=${PRODUCERS:-16}
+bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 dir=$(mktemp -d)
 chmod 755 "$dir"
 mkdir "$dir/pg"
@@ -44,7 +45,7 @@ through_consumer() {
 	wait_for_line "takes batches" "$dir/log"
 	port=$(sed -n 's/.*listening on .* port //p' "$dir/log")
 	began=$(date +%s%N)
-	"$build/t/monitor/producers" "$port" "$dir/secret" 0 4 "$(($1 / 4))" "$2" >/dev/null
+	"$build/t/monitor/producers" "$port" "$dir/secret" 0 "$producers" "$(($1 / producers))" "$2" >/dev/null
 	now=$(date +%s%N)
 	kill "$consumer"
 	wait "$consumer" || true

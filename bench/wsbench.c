@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * wsbench: WebSocket ingest limit with wslay over loopback TCP between two processes.
- *   wsbench MODE SIZE COUNT
- * MODE: tcp    plain send/recv of the same number of bytes (frame header included)
- *       frame  client: pre-built masked frames; server: wslay_frame_recv (unmasking only)
- *       event  client: pre-built masked frames; server: wslay_event_recv (whole messages, UTF-8 check of text)
- *       full   client: wslay_event_queue_msg/send (masking with a fresh key per frame); server as event
- * cc -O2 -o wsbench wsbench.c -lwslay
- */
-#define _GNU_SOURCE
+#include "config.h"
+
+#include "loop/loop.h"
+#include "net/frames.h"
+#include "net/ws.h"
+#include "wire/challenge.h"
+#include "wire/http.h"
+
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,168 +21,279 @@
 #include <unistd.h>
 #include <wslay/wslay.h>
 
-static int fd;
-static uint64_t msgs, bytes, inlen, inpos;
-static uint8_t *inbuf;
-static uint32_t rng = 2463534242u;
+/*
+ * wsbench MODE SIZE COUNT: messages that one process takes from another, which sends frames that were made before, over
+ * loopback TCP.  MODE is what takes them:
+ *	tcp	recv(2), which is the limit
+ *	event	wslay's event layer: whole messages, texts checked to be UTF-8
+ *	net	a listener of src/net, after the upgrade and the challenge: the same checks, limits and heartbeats, in the loop
+ */
+enum { READ_SIZE = 256 * 1024, BURST = 64 * 1024 };
 
-static double mono(void)
+#define SECRET "the secret of the bench"
+
+static long expected;
+static uint64_t messages, bytes;
+static int fd;
+static struct loop *loop;
+static double begun;
+
+static double
+now(void)
 {
 	struct timespec t;
+
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
-static ssize_t fill(uint8_t *b, size_t n)               /* read through a 256 KiB buffer */
+
+static void
+need(int ok, const char *what)
 {
-	if (inpos == inlen) {
-		ssize_t r = recv(fd, inbuf, 1 << 18, 0);
-		if (r <= 0)
-			return r < 0 ? -1 : 0;
-		inlen = (uint64_t)r;
-		inpos = 0;
+	if (!ok) {
+		perror(what);
+		_exit(1);
 	}
-	if (n > inlen - inpos)
-		n = inlen - inpos;
-	memcpy(b, inbuf + inpos, n);
-	inpos += n;
-	return (ssize_t)n;
 }
-static ssize_t e_recv(wslay_event_context_ptr x, uint8_t *b, size_t n, int fl, void *u)
+
+/* --- Who sends -------------------------------------------------------------- */
+
+static void
+send_all(const char *data, size_t len)
 {
-	ssize_t r = fill(b, n);
-	(void)fl; (void)u;
-	if (r == 0) {
-		wslay_event_set_error(x, WSLAY_ERR_CALLBACK_FAILURE);
-		return -1;
+	ssize_t n;
+
+	for (; len > 0; data += n, len -= (size_t)n) {
+		n = send(fd, data, len, MSG_NOSIGNAL);
+		need(n > 0, "send");
 	}
-	return r;
 }
-static ssize_t e_send(wslay_event_context_ptr x, const uint8_t *b, size_t n, int fl, void *u)
+
+static void
+read_head(void)
 {
-	ssize_t r = send(fd, b, n, MSG_NOSIGNAL);
-	(void)fl; (void)u;
-	if (r < 0)
-		wslay_event_set_error(x, WSLAY_ERR_CALLBACK_FAILURE);
-	return r;
+	char c;
+	int state;
+
+	for (state = 0; state < 4; state = c == "\r\n\r\n"[state] ? state + 1 : c == '\r')
+		need(recv(fd, &c, 1, 0) == 1, "receive a head");
 }
-static int e_mask(wslay_event_context_ptr x, uint8_t *b, size_t n, void *u)
+
+static void
+read_frame(struct frames *f, struct frames_event *ev)
 {
-	(void)x; (void)u;
-	while (n--) {
-		rng ^= rng << 13; rng ^= rng >> 17; rng ^= rng << 5;
-		*b++ = (uint8_t)rng;
+	static char byte;
+
+	while (frames_next(f, ev) != FRAMES_TEXT) {
+		need(recv(fd, &byte, 1, 0) == 1, "receive a frame");
+		frames_feed(f, &byte, 1);
 	}
-	return 0;
 }
-static void e_msg(wslay_event_context_ptr x, const struct wslay_event_on_msg_recv_arg *a, void *u)
+
+static void
+authenticate(struct frames *f)
 {
-	(void)x; (void)u;
-	msgs++;
-	bytes += a->msg_length;
+	struct challenge c = { .protocol = "appctl-monitor", .connector = "bench" };
+	char key[HTTP_KEY_SIZE], mac[CHALLENGE_HEX_SIZE];
+	struct buf out = { 0 }, text = { 0 };
+	struct frames_event ev;
+	struct err err;
+
+	http_make_key((const uint8_t *)"0123456789abcdef", key);
+	http_write_request(&out, "127.0.0.1", 1, c.protocol, key);
+	send_all(out.data, out.len);
+	read_head();
+	read_frame(f, &ev);
+	need(challenge_read_challenge(ev.data, ev.len, &c, &err) == 0, "challenge");
+	challenge_hex((const uint8_t *)"0123456789abcdef0123456789abcdef", c.connector_nonce);
+	challenge_mac(&c, CHALLENGE_CONNECTOR, SECRET, strlen(SECRET), mac);
+	challenge_write_response(&text, &c, mac);
+	buf_clear(&out);
+	frames_put_text(f, &out, text.data, text.len);
+	send_all(out.data, out.len);
+	read_frame(f, &ev);
+	buf_free(&out);
+	buf_free(&text);
 }
-static ssize_t f_recv(uint8_t *b, size_t n, int fl, void *u)
+
+static void
+send_messages(unsigned port, size_t size, bool as_producer)
 {
-	(void)fl; (void)u;
-	return fill(b, n);
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct frames *f = frames_new(false, CHALLENGE_TEXT_MAX);
+	long in_burst, left = expected, n;
+	char *text = malloc(size);
+	struct buf burst = { 0 };
+	size_t each, i;
+
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	need(text != NULL && f != NULL && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
+	if (as_producer)
+		authenticate(f);
+	for (i = 0; i < size; i++)
+		text[i] = (char)('a' + i % 26);
+	for (in_burst = 0; in_burst == 0 || burst.len < BURST; in_burst++)
+		frames_put_text(f, &burst, text, size);
+	each = burst.len / (size_t)in_burst;
+	for (; left > 0; left -= n) {
+		n = left < in_burst ? left : in_burst;
+		send_all(burst.data, each * (size_t)n);
+	}
+	shutdown(fd, SHUT_WR);
+	(void)!read(fd, text, 1);
+	_exit(0);
 }
-int main(int c, char **v)
+
+/* --- Who takes -------------------------------------------------------------- */
+
+static char *input;
+static size_t in_len, in_at;
+
+static ssize_t
+event_read(wslay_event_context_ptr x, uint8_t *out, size_t len, int flags, void *arg)
 {
-	if (c < 4)
-		return 2;
-	const char *mode = v[1];
-	size_t size = strtoul(v[2], 0, 10);
-	long count = atol(v[3]);
-	int l = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t al = sizeof a;
-	if (bind(l, (void *)&a, sizeof a) || listen(l, 1) || getsockname(l, (void *)&a, &al))
-		return perror("listen"), 1;
-	size_t hl = size < 126 ? 6 : size < 65536 ? 8 : 14, fl = hl + size;
-	pid_t p = fork();
-	if (!p) {                                             /* client */
-		fd = socket(AF_INET, SOCK_STREAM, 0);
-		if (connect(fd, (void *)&a, sizeof a))
-			_exit(1);
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-		uint8_t *m = malloc(size);
-		for (size_t i = 0; i < size; i++)
-			m[i] = (uint8_t)('a' + i % 26);
-		if (!strcmp(mode, "full")) {
-			struct wslay_event_callbacks cb = { .send_callback = e_send, .genmask_callback = e_mask, .recv_callback = e_recv };
-			wslay_event_context_ptr x;
-			wslay_event_context_client_init(&x, &cb, NULL);
-			struct wslay_event_msg msg = { WSLAY_TEXT_FRAME, m, size };
-			for (long i = 0; i < count; i++)
-				if (wslay_event_queue_msg(x, &msg) || wslay_event_send(x))
-					_exit(1);
-		} else {
-			size_t per = (1 << 16) / fl ? (1 << 16) / fl : 1;
-			uint8_t *b = malloc(per * fl);
-			for (size_t k = 0; k < per; k++) {
-				uint8_t *q = b + k * fl, key[4] = { 1, 2, 3, (uint8_t)k };
-				q[0] = 0x81;
-				if (size < 126)
-					q[1] = (uint8_t)(0x80 | size);
-				else
-					q[1] = 0x80 | 126, q[2] = (uint8_t)(size >> 8), q[3] = (uint8_t)size;
-				memcpy(q + hl - 4, key, 4);
-				for (size_t i = 0; i < size; i++)
-					q[hl + i] = m[i] ^ key[i & 3];
-			}
-			for (long left = count; left;) {
-				size_t k = (size_t)left < per ? (size_t)left : per, o = 0;
-				while (o < k * fl) {
-					ssize_t r = send(fd, b + o, k * fl - o, MSG_NOSIGNAL);
-					if (r < 0)
-						_exit(1);
-					o += (size_t)r;
-				}
-				left -= (long)k;
-			}
+	ssize_t n;
+
+	(void)flags;
+	(void)arg;
+	if (in_at == in_len) {
+		n = recv(fd, input, READ_SIZE, 0);
+		if (n <= 0) {
+			wslay_event_set_error(x, WSLAY_ERR_CALLBACK_FAILURE);
+			return -1;
 		}
-		close(fd);
-		_exit(0);
+		in_len = (size_t)n;
+		in_at = 0;
 	}
+	if (len > in_len - in_at)
+		len = in_len - in_at;
+	memcpy(out, input + in_at, len);
+	in_at += len;
+	return (ssize_t)len;
+}
+
+static void
+event_message(wslay_event_context_ptr x, const struct wslay_event_on_msg_recv_arg *arg, void *user)
+{
+	(void)x;
+	(void)user;
+	messages++;
+	bytes += arg->msg_length;
+}
+
+static void
+take_by_event(void)
+{
+	struct wslay_event_callbacks callbacks = { .recv_callback = event_read, .on_msg_recv_callback = event_message };
+	wslay_event_context_ptr x;
+
+	need(wslay_event_context_server_init(&x, &callbacks, NULL) == 0, "wslay");
+	while ((long)messages < expected && wslay_event_recv(x) == 0)
+		;
+	wslay_event_context_free(x);
+}
+
+static void
+take_by_recv(size_t size)
+{
+	size_t frame = size + (size < 126 ? 6 : size < 65536 ? 8 : 14);
+	ssize_t n;
+
+	while ((n = recv(fd, input, READ_SIZE, 0)) > 0)
+		bytes += (uint64_t)n;
+	messages = bytes / frame;
+	bytes = messages * size;
+}
+
+static void *
+opened(void *arg, struct ws *w)
+{
+	(void)w;
+	begun = now();
+	return arg;
+}
+
+static void
+text(void *arg, struct ws *w, const char *data, size_t len)
+{
+	(void)arg;
+	(void)w;
+	(void)data;
+	bytes += len;
+	if ((long)++messages == expected)
+		loop_stop(loop);
+}
+
+static void
+closed(void *arg, struct ws *w, const char *why)
+{
+	(void)arg;
+	(void)w;
+	fprintf(stderr, "closed: %s\n", why);
+	loop_stop(loop);
+}
+
+static pid_t
+take_by_net(size_t size)
+{
+	static const struct ws_handler handler = { .opened = opened, .text = text, .closed = closed };
+	static const struct ws_settings settings = { .protocol = "appctl-monitor", .node = "bench", .secret = SECRET,
+						     .secret_len = sizeof(SECRET) - 1, .host = "127.0.0.1", .port = "0" };
+	struct ws_listener *listener;
+	struct err err = { 0 };
+	pid_t pid;
+
+	loop = loop_new();
+	listener = loop != NULL ? ws_listen(loop, &settings, &handler, NULL, &err) : NULL;
+	need(listener != NULL, "listen");
+	pid = fork();
+	if (pid == 0)
+		send_messages(ws_listener_port(listener), size, true);
+	loop_run(loop);
+	return pid;
+}
+
+static pid_t
+take_plainly(size_t size, bool by_event)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof(at);
+	int l = socket(AF_INET, SOCK_STREAM, 0);
+	pid_t pid;
+
+	need(bind(l, (struct sockaddr *)&at, len) == 0 && listen(l, 1) == 0 && getsockname(l, (struct sockaddr *)&at, &len) == 0, "listen");
+	pid = fork();
+	if (pid == 0)
+		send_messages(ntohs(at.sin_port), size, false);
 	fd = accept(l, NULL, NULL);
-	inbuf = malloc(1 << 18);
-	double t = mono();
-	if (!strcmp(mode, "tcp")) {
-		for (ssize_t r; (r = recv(fd, inbuf, 1 << 18, 0)) > 0;)
-			bytes += (uint64_t)r;
-		msgs = bytes / fl;
-	} else if (!strcmp(mode, "frame")) {
-		struct wslay_frame_callbacks cb = { .recv_callback = f_recv };
-		wslay_frame_context_ptr x;
-		struct wslay_frame_iocb io;
-		uint64_t in = 0;
-		wslay_frame_context_init(&x, &cb, NULL);
-		for (;;) {
-			ssize_t r = wslay_frame_recv(x, &io);
-			if (r < 0)
-				break;
-			in += io.data_length;
-			bytes += io.data_length;
-			if (in == io.payload_length)
-				msgs++, in = 0;
-			if ((long)msgs == count)
-				break;
-		}
-	} else {
-		struct wslay_event_callbacks cb = { .recv_callback = e_recv, .send_callback = e_send, .on_msg_recv_callback = e_msg };
-		wslay_event_context_ptr x;
-		wslay_event_context_server_init(&x, &cb, NULL);
-		while ((long)msgs < count && !wslay_event_recv(x))
-			;
-	}
-	t = mono() - t;
-	int st;
-	struct rusage me, ch;
-	waitpid(p, &st, 0);
-	getrusage(RUSAGE_SELF, &me);
-	getrusage(RUSAGE_CHILDREN, &ch);
-#define CPU(r) ((double)((r).ru_utime.tv_sec + (r).ru_stime.tv_sec) + (double)((r).ru_utime.tv_usec + (r).ru_stime.tv_usec) / 1e6)
-	printf("{\"mode\":\"%s\",\"size\":%zu,\"msgs\":%lu,\"secs\":%.3f,\"msgs_per_s\":%.0f,\"mb_per_s\":%.0f,"
-		"\"server_cpu_us_per_msg\":%.2f,\"client_cpu_us_per_msg\":%.2f}\n", mode, size, msgs, t, (double)msgs / t,
-		(double)msgs * (double)size / t / 1e6, CPU(me) * 1e6 / (double)msgs, CPU(ch) * 1e6 / (double)msgs);
-	return (long)msgs != count;
+	begun = now();
+	if (by_event)
+		take_by_event();
+	else
+		take_by_recv(size);
+	return pid;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct rusage used;
+	double took, cpu;
+	size_t size;
+	pid_t pid;
+
+	if (argc != 4)
+		return 2;
+	size = strtoul(argv[2], NULL, 10);
+	expected = atol(argv[3]);
+	input = malloc(READ_SIZE);
+	pid = strcmp(argv[1], "net") == 0 ? take_by_net(size) : take_plainly(size, strcmp(argv[1], "event") == 0);
+	took = now() - begun;
+	getrusage(RUSAGE_SELF, &used);
+	cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	printf("{\"bench\":\"ws\",\"mode\":\"%s\",\"size\":%zu,\"messages\":%llu,\"messages_per_s\":%.0f,\"mb_per_s\":%.0f,\"cpu_us_per_message\":%.2f}\n",
+	       argv[1], size, (unsigned long long)messages, (double)messages / took, (double)bytes / took / 1e6, cpu * 1e6 / (double)messages);
+	return (long)messages != expected;
 }
