@@ -374,8 +374,8 @@ void
 engine_end_with(struct engine *e, struct app *a)
 {
 	struct edges succs = graph_succs(e->graph, a->vertex);
+	bool lives, stops = false;
 	struct app *s;
-	bool lives;
 	uint32_t i;
 
 	for (i = 0; i < succs.n && !e->shutting_down; i++) {
@@ -388,6 +388,7 @@ engine_end_with(struct engine *e, struct app *a)
 		if (succs.v[i].on_exit == ON_EXIT_STOP) {
 			s->wish = WISH_DOWN;
 			s->wanted = false;
+			stops = true;
 		} else if (lives) {
 			s->restart_asked = true;
 		}
@@ -395,4 +396,7 @@ engine_end_with(struct engine *e, struct app *a)
 		engine_queue(e, s);
 		engine_queue_succs(e, s);
 	}
+	/* What was wanted only because one of these had been asked for is so no more: be it a itself. */
+	if (stops)
+		engine_rewant(e, REASON_DEPENDENCY);
 }
