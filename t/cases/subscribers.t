@@ -7,7 +7,7 @@ use Time::HiRes qw(sleep time);
 use Appctl::Test;
 
 my ($live, $stalled, $events) = $ENV{APPCTL_NIGHTLY} ? (900, 100, 1_000_000) : (180, 20, 20_000);
-my $limit = ($ENV{APPCTL_NIGHTLY} ? 1500 : 60) * slow_factor();
+my $limit = ($ENV{APPCTL_NIGHTLY} ? 3600 : 60) * slow_factor();
 alarm 2 * $limit;
 
 # One change of the mode is less than what is kept for who comes late, so that who reads at all has time to.

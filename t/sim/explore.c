@@ -10,14 +10,17 @@
 #include <string.h>
 
 /*
- * explore [-n SYSTEMS] [-a APPS] [-r REQUESTS] [-f FAULTS] [-d DEATHS] [-m STATES]
+ * explore [-n SYSTEMS] [-a APPS] [-r REQUESTS] [-f FAULTS] [-d DEATHS] [-t TOGETHER] [-m NODES]
  *
- * Every state that small systems can reach, breadth first: whatever the keeper
+ * Every state that small systems can reach within a bound: whatever the keeper
  * can say next, whichever child can end or become ready, time up to the next
- * deadline, requests, and the engine's death at each point of a step.  A state
- * is kept as the way to it and its hash; the promises are checked on every way.
+ * deadline, and on each way at most so many requests, faults (ends that nobody asked for, spawns that fail, limits of time that
+ * are reached) and deaths of the engine, at each point of a step.  A state is kept as the way to it and its
+ * hash, without what makes no difference: numbers, times but those that are left, the order of children.
+ * Those that have spent less are looked at first: who comes to the same state with no more left finds nothing new.
+ * The promises are checked on every way.
  */
-enum { UNIT_MS = 1000, LINGER_MAX = 1, DEPTH_MAX = 256 };
+enum { UNIT_MS = 1000, LINGER_MAX = 1, DEPTH_MAX = 1024 };
 
 enum action {
 	ACT_TELL,		/* the keeper's news of kid i */
@@ -39,22 +42,32 @@ struct step {
 };
 
 struct node {
-	uint32_t parent;
+	uint32_t parent, next;		/* next: of those that have spent as much */
 	struct step step;
-	uint8_t depth, requests, faults, deaths;	/* what is left of each */
+	uint8_t requests, faults, deaths;	/* what is left of each */
+	uint16_t depth;
 };
+
+/* A state that was reached, and with what left: whoever comes with no more of anything finds nothing new. */
+struct reached {
+	uint64_t hash;			/* 0: free */
+	uint64_t with;			/* bits of left_bit() */
+};
+enum { LEFT_MAX = 3, SPENT_MAX = 3 * LEFT_MAX };
 
 struct exploration {
 	uint64_t system;
 	uint32_t max_apps;
 	struct node *nodes;
-	uint32_t n, cap, max;
-	uint64_t *seen;			/* hashes, open addressing; 0: free */
-	uint32_t seen_cap;
+	uint32_t n, max;
+	unsigned together;		/* requests, faults and deaths on one way */
+	uint32_t first[SPENT_MAX + 1], last[SPENT_MAX + 1];	/* nodes to be looked at, by what was spent; 0: none */
+	struct reached *seen;		/* open addressing */
+	uint32_t seen_cap, states;
 	struct picture begun, reached;	/* the world before any step, and at the node that is looked at */
 	struct world *world;
 	bool staged;
-	unsigned long ways, bounded;	/* bounded: ways that were not followed since too many children lingered */
+	unsigned long ways;
 	char failure[512];
 	struct step failing[DEPTH_MAX];
 	unsigned failing_len;
@@ -71,6 +84,7 @@ model_to_explore(uint64_t seed, uint32_t max_apps)
 	struct model *m = dice_model(&d, max_apps);
 	uint32_t i;
 
+	m->shutdown_timeout_ms = 2 * UNIT_MS;
 	for (i = 0; i < m->app_count; i++) {
 		m->apps[i].backoff = &steady;
 		m->apps[i].ready = &ready[m->apps[i].ready->type];
@@ -85,7 +99,10 @@ model_to_explore(uint64_t seed, uint32_t max_apps)
 static uint64_t
 mix(uint64_t h, uint64_t v)
 {
-	return (h ^ v) * 0x100000001b3u;
+	/* The end of splitmix64: each bit has its say in all. */
+	h = (h ^ v) * 0xbf58476d1ce4e5b9u;
+	h = (h ^ h >> 27) * 0x94d049bb133111ebu;
+	return h ^ h >> 31;
 }
 
 static uint64_t
@@ -122,12 +139,11 @@ hash_app(const struct world *w, const struct app *a)
 }
 
 static uint64_t
-hash_world(const struct world *w, const struct node *n)
+hash_world(const struct world *w)
 {
 	uint64_t h = 0xcbf29ce484222325u;
 	uint32_t i;
 
-	h = mix(h, (uint64_t)n->requests | (uint64_t)n->faults << 8 | (uint64_t)n->deaths << 16 | (uint64_t)w->exited << 24);
 	for (i = 0; w->saved.mode[i] != '\0'; i++)
 		h = mix(h, (uint8_t)w->saved.mode[i]);
 	h = mix(h, (uint64_t)(w->saved.mode_state | w->saved.unsaid << 4 | w->saved.shutting_down << 6 | w->saved.hurried << 7));
@@ -342,16 +358,79 @@ too_many_linger(const struct world *w)
 	return n > LINGER_MAX;
 }
 
+static unsigned
+spent_on(const struct exploration *x, const struct node *n)
+{
+	const struct node *all = x->nodes;
+
+	return (unsigned)(all->requests - n->requests + all->faults - n->faults + all->deaths - n->deaths);
+}
+
+static uint64_t
+left_bit(unsigned requests, unsigned faults, unsigned deaths)
+{
+	return 1ULL << (requests * (LEFT_MAX + 1) * (LEFT_MAX + 1) + faults * (LEFT_MAX + 1) + deaths);
+}
+
+/* With that much left, all that is reached with less is reached, too. */
+static uint64_t
+all_with_less(const struct node *n)
+{
+	uint64_t bits = 0;
+	unsigned r, f, d;
+
+	for (r = 0; r <= n->requests; r++)
+		for (f = 0; f <= n->faults; f++)
+			for (d = 0; d <= n->deaths; d++)
+				bits |= left_bit(r, f, d);
+	return bits;
+}
+
 static bool
-is_new(struct exploration *x, uint64_t hash)
+is_new(struct exploration *x, uint64_t hash, const struct node *n)
 {
 	uint32_t i = (uint32_t)hash & (x->seen_cap - 1);
+	bool is_new;
 
-	for (; x->seen[i] != 0; i = (i + 1) & (x->seen_cap - 1))
-		if (x->seen[i] == hash)
-			return false;
-	x->seen[i] = hash;
-	return true;
+	while (x->seen[i].hash != 0 && x->seen[i].hash != hash)
+		i = (i + 1) & (x->seen_cap - 1);
+	x->states += x->seen[i].hash == 0;
+	x->seen[i].hash = hash;
+	is_new = !(x->seen[i].with & left_bit(n->requests, n->faults, n->deaths));
+	x->seen[i].with |= all_with_less(n);
+	return is_new;
+}
+
+/* Those that have spent less come first, so that few states are looked at twice. */
+static void
+put_node(struct exploration *x, const struct node *n)
+{
+	unsigned spent = spent_on(x, n);
+
+	x->nodes[x->n] = *n;
+	x->nodes[x->n].next = 0;
+	if (x->first[spent] == 0)
+		x->first[spent] = x->n;
+	else
+		x->nodes[x->last[spent]].next = x->n;
+	x->last[spent] = x->n++;
+}
+
+/* 0: that was all. */
+static uint32_t
+next_node(struct exploration *x)
+{
+	unsigned spent;
+	uint32_t at;
+
+	for (spent = 0; spent <= SPENT_MAX; spent++) {
+		at = x->first[spent];
+		if (at == 0)
+			continue;
+		x->first[spent] = x->nodes[at].next;
+		return at;
+	}
+	return 0;
 }
 
 static void
@@ -368,6 +447,37 @@ keep_failure(struct exploration *x, uint32_t parent, struct step last, const cha
 	}
 }
 
+/* Would somebody have had too long for what it was told to do? */
+static bool
+is_late(struct world *w)
+{
+	int64_t next = engine_deadline(w->engine);
+	const struct app *a;
+	uint32_t i;
+
+	for (i = 0; i < engine_app_count(w->engine); i++) {
+		a = engine_app(w->engine, i);
+		if (a->deadline_ms != 0 && a->deadline_ms <= next && (a->state == APP_STARTING || a->state == APP_STOPPING))
+			return true;
+	}
+	return w->saved.shutdown_deadline_ms != 0 && w->saved.shutdown_deadline_ms <= next;
+}
+
+/* What nobody has asked for: an end that is not in the nature of the child, a limit of time that is reached, and all that goes wrong. */
+static bool
+is_fault(struct world *w, const struct step *s)
+{
+	const struct kid *k = kid_at(w, s->index);
+	const struct app *a = k ? engine_find(w->engine, k->name) : NULL;
+
+	if (s->action == ACT_TIME)
+		return is_late(w);
+	if (s->action == ACT_END_BADLY || s->action == ACT_END_LEAVING || s->action == ACT_SPAWN_FAILS)
+		return true;
+	return s->action == ACT_END_WELL && a != NULL && k->kind == CHILD_MAIN && a->state != APP_STOPPING &&
+	       (a->def->type == APP_PROCESS || a->adopted);
+}
+
 /* false: the action does not apply to the state. */
 static bool
 try_step(struct exploration *x, uint32_t parent, struct step s)
@@ -381,10 +491,11 @@ try_step(struct exploration *x, uint32_t parent, struct step s)
 	child.depth++;
 	if (s.action >= ACT_MODE && child.requests-- == 0)
 		return false;
-	if (s.action != ACT_TELL && s.action <= ACT_SPAWN_FAILS && s.action != ACT_READY && s.action != ACT_END_WELL &&
-	    child.faults-- == 0)
+	if (is_fault(w, &s) && child.faults-- == 0)
 		return false;
 	if (s.death != DEATH_NONE && child.deaths-- == 0)
+		return false;
+	if (spent_on(x, &child) > x->together)
 		return false;
 	done = happen(w, &s);
 	if (!done)
@@ -395,9 +506,9 @@ try_step(struct exploration *x, uint32_t parent, struct step s)
 	if (w->failure[0])
 		keep_failure(x, parent, s, w->failure);
 	else if (!w->exited && too_many_linger(w))
-		x->bounded++;
-	else if (!w->exited && x->n < x->max && is_new(x, hash_world(w, &child)))
-		x->nodes[x->n++] = child;
+		;				/* that far, and no further */
+	else if (!w->exited && x->n < x->max && is_new(x, hash_world(w), &child))
+		put_node(x, &child);
 	go_back(x, parent);
 	return true;
 }
@@ -425,20 +536,25 @@ expand(struct exploration *x, uint32_t node, uint32_t width)
 static void
 explore(struct exploration *x, const struct node *budget)
 {
-	uint32_t at;
+	uint32_t at = 0;
 	size_t kids, apps;
 
 	x->n = 1;
+	x->states = 1;
+	x->ways = 0;
 	x->nodes[0] = *budget;
 	memset(x->seen, 0, x->seen_cap * sizeof(*x->seen));
+	memset(x->first, 0, sizeof(x->first));
 	begin(x);
-	for (at = 0; at < x->n && !x->failure[0] && x->nodes[at].depth < DEPTH_MAX - 1; at++) {
+	do {
+		if (x->nodes[at].depth == DEPTH_MAX - 1)
+			abort();
 		go_to(x, at);
 		stage_take(&x->reached);
 		kids = x->world->kid_count;
 		apps = engine_app_count(x->world->engine);
 		expand(x, at, (uint32_t)(kids > apps ? kids : apps));
-	}
+	} while (!x->failure[0] && (at = next_node(x)) != 0);
 	end(x);
 }
 
@@ -457,12 +573,12 @@ print_way(const struct exploration *x)
 int
 main(int argc, char **argv)
 {
-	struct exploration x = { .max_apps = 2, .max = 5000 };
+	struct exploration x = { .max_apps = 3, .max = 1000000, .together = SPENT_MAX };
 	struct node budget = { .requests = 1, .faults = 1, .deaths = 1 };
-	unsigned long systems = 8, states = 0, cut = 0;
+	unsigned long systems = 60, states = 0, ways = 0, cut = 0;
 	int c;
 
-	while ((c = getopt(argc, argv, "n:a:r:f:d:m:")) != -1) {
+	while ((c = getopt(argc, argv, "n:a:r:f:d:t:m:")) != -1) {
 		unsigned long v = strtoul(optarg ? optarg : "0", NULL, 10);
 
 		switch (c) {
@@ -481,6 +597,9 @@ main(int argc, char **argv)
 		case 'd':
 			budget.deaths = (uint8_t)v;
 			break;
+		case 't':
+			x.together = (unsigned)v;
+			break;
 		case 'm':
 			x.max = (uint32_t)v;
 			break;
@@ -494,15 +613,24 @@ main(int argc, char **argv)
 	x.seen = calloc(x.seen_cap, sizeof(*x.seen));
 	for (x.system = 1; x.system <= systems && !x.failure[0]; x.system++) {
 		explore(&x, &budget);
-		states += x.n;
+		states += x.states;
+		ways += x.ways;
 		cut += x.n == x.max;
 	}
 	if (x.failure[0]) {
 		printf("# system %llu: %s\n", (unsigned long long)x.system - 1, x.failure);
 		print_way(&x);
 	}
-	printf("1..1\n%sok 1 - %lu systems of up to %u applications, %lu states, %lu ways between them (%lu systems cut at %u states)\n",
-	       x.failure[0] ? "not " : "", systems, x.max_apps, states, x.ways, cut, x.max);
+	printf("1..1\n%sok 1 - %lu systems of up to %u applications, ", x.failure[0] ? "not " : "", systems, x.max_apps);
+	if (cut == 0)
+		printf("exhausted");
+	else
+		printf("%lu of them cut at %u states", cut, x.max);
+	printf(": %lu states, %lu ways between them; a way has at most %u requests, %u faults, %u deaths of the engine", states, ways,
+	       budget.requests, budget.faults, budget.deaths);
+	if (x.together < (unsigned)(budget.requests + budget.faults + budget.deaths))
+		printf(", %u of them together", x.together);
+	printf(", and %d child that lingers\n", LINGER_MAX);
 	free(x.nodes);
 	free(x.seen);
 	return x.failure[0] != '\0';

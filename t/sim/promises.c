@@ -143,7 +143,7 @@ check_effect(struct world *w, const struct effect *ef)
 	if (ef->type == EFFECT_SPAWN && ef->kind == CHILD_MAIN && ef->inc == ef->app->inc[CHILD_MAIN] && !w->engine_is_new)
 		check_may_start(w, ef->app);
 	if (ef->type != EFFECT_EVENT || ef->event.category != EVENT_APP_STOPPING || w->hurried ||
-	    (w->shutdown_at_ms != 0 && w->now.mono_ms >= w->shutdown_at_ms + SHUTDOWN_LIMIT_MS))
+	    (w->shutdown_at_ms != 0 && w->now.mono_ms >= w->shutdown_at_ms + engine_model(w->engine)->shutdown_timeout_ms))
 		return;
 	a = engine_find(w->engine, ef->event.app);
 	if (a != NULL && a->asked && a->state == APP_STOPPING)
