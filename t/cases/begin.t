@@ -33,7 +33,8 @@ sub others_are_untouched {
 }
 
 subtest 'exec fails: errno and step' => sub {
-	my $node = Appctl::Test->new(config => tried(
+	# A directory of PATH that may not be searched would make it EACCES.
+	my $node = Appctl::Test->new(env => { PATH => '/usr/bin:/bin' }, config => tried(
 		missing => 'command = ["/nonexistent/program"];', nowhere => 'command = ["no-such-program-here"];',
 		plain => 'command = ["@DIR@/plain"];', text => 'command = ["@DIR@/text"];', busy => 'command = ["@DIR@/busy"];',
 		interpreter => 'command = ["@DIR@/interpreter"];', loop => 'command = ["@DIR@/loop"];',
