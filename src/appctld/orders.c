@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -149,13 +150,25 @@ on_pong(struct keeper *k)
 }
 
 static void
+on_log_levels(struct keeper *k)
+{
+	const struct link_log_levels *m = k->in.body;
+	int i;
+
+	static_assert(LOG_MODULE_COUNT <= sizeof(m->level), "there is room for every module");
+	for (i = 0; i < LOG_MODULE_COUNT; i++)
+		if (m->level[i] <= LOG_LEVEL_DEBUG)
+			log_set_level((enum log_module)i, (enum log_level)m->level[i]);
+}
+
+static void
 obey(struct keeper *k)
 {
 	static void (*const orders[LINK_TYPE_END])(struct keeper *k) = {
 		[LINK_READY] = on_ready, [LINK_SPAWN] = on_spawn, [LINK_SIGNAL] = on_signal, [LINK_ACK] = on_ack, [LINK_ACK_AGAIN] = on_ack_again,
 		[LINK_RELABEL] = on_relabel, [LINK_ADOPT] = on_adopt, [LINK_READY_SEEN] = on_ready_seen,
 		[LINK_STATE] = on_state, [LINK_STATUS] = on_status, [LINK_STABLE] = notify_up_ready,
-		[LINK_REEXEC] = reexec_begin, [LINK_STOPPING] = on_stopping, [LINK_EXIT] = on_exit_order, [LINK_PONG] = on_pong,
+		[LINK_LOG_LEVELS] = on_log_levels, [LINK_REEXEC] = reexec_begin, [LINK_STOPPING] = on_stopping, [LINK_EXIT] = on_exit_order, [LINK_PONG] = on_pong,
 	};
 
 	log_write(LOG_KEEPER, LOG_LEVEL_DEBUG, "engine: %s %llu", link_type_name(k->in.h.type),

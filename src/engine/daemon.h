@@ -71,6 +71,9 @@ struct name_user {
 bool names_user(const struct names *n, const char *user, struct name_user *out);
 bool names_group(const struct names *n, const char *group, gid_t *out);
 
+/* link.c: the levels of this process's log are the keeper's too from now on. */
+void daemon_share_log_levels(struct daemon *d);
+
 /* access.c: who may do what.  The peer's credentials are those at connect. */
 struct peer {
 	pid_t pid;

@@ -156,6 +156,17 @@ keeper_say_number(struct keeper_link *k, enum link_type type, uint64_t inc, int6
 	keeper_say(k, type, inc, &body, sizeof(body), NULL);
 }
 
+void
+daemon_share_log_levels(struct daemon *d)
+{
+	struct link_log_levels body = { 0 };
+	int i;
+
+	for (i = 0; i < LOG_MODULE_COUNT; i++)
+		body.level[i] = (uint8_t)log_get_level((enum log_module)i);
+	keeper_say(d->link, LINK_LOG_LEVELS, 0, &body, sizeof(body), NULL);
+}
+
 int
 keeper_order_spawn(struct keeper_link *k, uint64_t inc, const struct spawn_order *o, const int *fds, size_t nfds)
 {

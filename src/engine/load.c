@@ -34,8 +34,9 @@ static void work(struct loader *l);
 
 /* The last rule that names a module decides; a rule without modules names all. */
 void
-load_log_levels(const struct model *m)
+load_log_levels(struct daemon *d)
 {
+	const struct model *m = engine_model(d->engine);
 	uint32_t i, k;
 
 	log_set_level(LOG_MODULE_COUNT, LOG_LEVEL_INFO);
@@ -51,6 +52,7 @@ load_log_levels(const struct model *m)
 				log_set_level((enum log_module)module, (enum log_level)r->level);
 		}
 	}
+	daemon_share_log_levels(d);
 }
 
 struct model *
@@ -179,7 +181,7 @@ apply(struct loader *l, const struct fragment *files, size_t n)
 	l->m = NULL;
 	state_put_files(d->state, files, n);
 	d->config_read_us = clock_real_us();
-	load_log_levels(engine_model(d->engine));
+	load_log_levels(d);
 	daemon_settle(d);
 }
 

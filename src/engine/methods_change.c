@@ -428,7 +428,7 @@ check_log_modules(struct call *c, const json_t *modules)
 }
 
 static void
-set_log_levels(enum log_level level, const json_t *modules)
+set_log_levels(struct daemon *d, enum log_level level, const json_t *modules)
 {
 	size_t i;
 
@@ -436,6 +436,7 @@ set_log_levels(enum log_level level, const json_t *modules)
 		log_set_level(LOG_MODULE_COUNT, level);
 	for (i = 0; i < json_array_size(modules); i++)
 		log_set_level((enum log_module)log_module_by_name(json_string_value(json_array_get(modules, i))), level);
+	daemon_share_log_levels(d);
 }
 
 void
@@ -451,7 +452,7 @@ method_set_log_level(struct call *c)
 	if (!check_log_modules(c, modules))
 		return;
 	if (name != NULL)
-		set_log_levels((enum log_level)log_level_by_name(name), modules);
+		set_log_levels(c->d, (enum log_level)log_level_by_name(name), modules);
 	b = call_begin(c);
 	buf_adds(b, "{\"levels\":{");
 	for (m = 0; m < LOG_MODULE_COUNT; m++)

@@ -152,7 +152,7 @@ void loader_free(struct loader *l);
 typedef void load_done(struct daemon *d, struct model *take_m, const struct fragment *files, size_t n,
 		       struct problems *ps);
 void load_at_start(struct daemon *d, load_done *done);
-void load_log_levels(const struct model *m);
+void load_log_levels(struct daemon *d);				/* those of the model in force */
 
 /* ready.c */
 struct ready_fds *ready_new(void);

@@ -45,7 +45,7 @@ new_engine(struct daemon *d, struct model *take_m)
 	d->engine = engine_new(take_m, d->node, seed());
 	if (d->engine == NULL)
 		daemon_give_up("no memory for the engine");
-	load_log_levels(engine_model(d->engine));
+	load_log_levels(d);
 	daemon_at(d);
 }
 

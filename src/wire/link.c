@@ -40,6 +40,7 @@ static const struct shape {
 	[LINK_EXIT]		= { sizeof(struct link_number), TAIL_NONE, FROM_ENGINE, false },
 	[LINK_PONG]		= { 0, TAIL_NONE, FROM_ENGINE, false },
 	[LINK_REEXEC]		= { 0, TAIL_NONE, FROM_ENGINE, false },
+	[LINK_LOG_LEVELS]	= { sizeof(struct link_log_levels), TAIL_NONE, FROM_ENGINE, false },
 };
 
 static_assert(sizeof(struct link_header) % 8 == 0, "a body behind its header stays aligned");

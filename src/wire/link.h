@@ -52,7 +52,8 @@ enum { ENGINE_FD_LINK = 3, ENGINE_FD_CONTROL, ENGINE_FD_EVENTS, ENGINE_FD_NOTIFY
 	X(STOPPING, "stopping")		/* a shutdown has begun: STOPPING=1 */ \
 	X(EXIT, "exit")			/* struct link_number: all has stopped, end with this status */ \
 	X(PONG, "pong") \
-	X(REEXEC, "reexec")		/* try the program that is now installed, and be replaced by it */
+	X(REEXEC, "reexec")		/* try the program that is now installed, and be replaced by it */ \
+	X(LOG_LEVELS, "log_levels")	/* struct link_log_levels: how much is logged */
 enum link_type {
 	LINK_NONE,
 #define X(id, name) LINK_##id,
@@ -119,6 +120,11 @@ struct link_signal {
 	int32_t signo;
 	uint32_t step;			/* the keeper does each step of an incarnation once; 0: always */
 	uint8_t whole_tree, pad[7];
+};
+
+/* Of each module in their order (base/log.h), behind them nothing. */
+struct link_log_levels {
+	uint8_t level[16];
 };
 
 /* How the keeper alone would end a child. */

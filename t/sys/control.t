@@ -298,6 +298,12 @@ subtest 'log levels' => sub {
 	is(fits('SetLogLevel')->{levels}{engine}, 'info');
 	is(fits('SetLogLevel', { level => 'warning' })->{levels}{engine}, 'warning');
 	fits('SetLogLevel', { level => 'info' });
+	# Both processes are one daemon: what the keeper says of its work is asked for alike.
+	unlike($node->log_text, qr/keeper: engine: signal/, 'info: the keeper does not tell of each order');
+	fits('SetLogLevel', { level => 'debug', modules => ['keeper'] });
+	fits('Restart', { name => 'always' });
+	like($node->log_text, qr/keeper: engine: signal/, 'debug: it does');
+	fits('SetLogLevel', { level => 'info' });
 	is(error_of('org.varlink.service.InvalidParameter', 'SetLogLevel', { level => 'loud' })->{parameter}, 'level');
 	is(error_of('org.varlink.service.InvalidParameter', 'SetLogLevel', { level => 'debug', modules => ['nose'] })->{parameter},
 		'modules');

@@ -112,6 +112,7 @@ put_one(struct buf *b, enum link_type type)
 		[LINK_EXITED] = sizeof(struct link_exited), [LINK_GOT_SIGNAL] = sizeof(struct link_number),
 		[LINK_SIGNAL] = sizeof(struct link_signal), [LINK_RELABEL] = sizeof(struct link_label),
 		[LINK_ADOPT] = sizeof(struct link_number), [LINK_EXIT] = sizeof(struct link_number),
+		[LINK_LOG_LEVELS] = sizeof(struct link_log_levels),
 	};
 	bool about = type == LINK_SPAWNED || type == LINK_SPAWN_FAILED || type == LINK_EXITED || type == LINK_ACK_AGAIN ||
 		     type == LINK_SIGNAL || type == LINK_ACK || type == LINK_RELABEL || type == LINK_ADOPT ||
