@@ -13,7 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ANSWER_MAX = 1024 * 1024 };
+enum {
+	ANSWER_MAX = 1024 * 1024,
+	HELPERS_MAX = 8,		/* at once: a name service that hangs holds up those alone who need it */
+};
 
 enum name_kind { NAME_USER, NAME_GROUP };
 
@@ -29,23 +32,26 @@ struct entry {
 	size_t group_count;
 };
 
-/* One run of the helper. */
+/* One run of the helper, or one who waits for the answer to another's that asks the same. */
 struct names_request {
 	struct names_request *next;
+	struct names_request *alike, *last_alike;	/* who waits for this one's answer, in the order they came */
+	struct names *n;
 	struct buf argv;		/* char *[]: "u:NAME", "g:NAME", owned */
 	names_done *done;
 	void *arg;
+	struct helper helper;
+	struct watch *watch;		/* NULL: it does not run yet */
+	struct timer *timer;
+	struct buf answer;
 };
 
 struct names {
 	struct daemon *d;
 	struct entry *v;
 	size_t n, cap;
-	struct names_request *first;		/* the one that is being asked, and those that wait */
-	struct helper helper;
-	struct watch *watch;
-	struct timer *timer;
-	struct buf answer;
+	struct names_request *first;		/* those that are being asked, and those that wait */
+	unsigned running;
 };
 
 static void ask_next(struct names *n);
@@ -215,72 +221,103 @@ take_answer(struct names *n, const char *line, size_t len)
 }
 
 static void
+stop_asking(struct names_request *r)
+{
+	if (r->watch != NULL)
+		r->n->running--;
+	watch_free(r->watch);
+	r->watch = NULL;
+	helper_fini(&r->helper);
+	timer_free(r->timer);
+	r->timer = NULL;
+	buf_free(&r->answer);
+}
+
+static void
 request_free(struct names_request *r)
 {
 	char **argv = (char **)(void *)r->argv.data;
 	size_t i;
 
+	stop_asking(r);
 	for (i = 0; i < r->argv.len / sizeof(*argv); i++)
 		free(argv[i]);
 	buf_free(&r->argv);
 	free(r);
 }
 
-/* The helper has answered, ended or had its time: whoever asked goes on, then the next. */
+/* Those who wait go on, r and those that asked the same; what they ask for next is another request. */
 static void
-finish(struct names *n, bool timed_out)
+tell_all(struct names_request *r, bool timed_out)
 {
-	struct names_request *r = n->first;
+	struct names_request *next;
 
-	watch_free(n->watch);
-	n->watch = NULL;
-	helper_fini(&n->helper);
-	timer_at(n->timer, 0);
-	buf_free(&n->answer);
-	n->first = r->next;
-	r->done(r->arg, timed_out);
-	request_free(r);
+	for (; r != NULL; r = next) {
+		next = r->alike;
+		r->done(r->arg, timed_out);
+		request_free(r);
+	}
+}
+
+/* The helper has answered, ended or had its time: whoever asked goes on. */
+static void
+conclude(struct names_request *r, bool timed_out)
+{
+	struct names *n = r->n;
+	struct names_request **at;
+
+	stop_asking(r);
+	for (at = &n->first; *at != r; at = &(*at)->next)
+		;
+	*at = r->next;
+	tell_all(r, timed_out);
+}
+
+static void
+finish(struct names_request *r, bool timed_out)
+{
+	struct names *n = r->n;
+
+	conclude(r, timed_out);
 	ask_next(n);
 }
 
 static void
-take_lines(struct names *n)
+take_lines(struct names_request *r)
 {
 	char *eol;
 
-	while (n->answer.len > 0 && (eol = memchr(n->answer.data, '\n', n->answer.len)) != NULL) {
-		take_answer(n, n->answer.data, (size_t)(eol - n->answer.data));
-		buf_consume(&n->answer, (size_t)(eol - n->answer.data) + 1);
+	while (r->answer.len > 0 && (eol = memchr(r->answer.data, '\n', r->answer.len)) != NULL) {
+		take_answer(r->n, r->answer.data, (size_t)(eol - r->answer.data));
+		buf_consume(&r->answer, (size_t)(eol - r->answer.data) + 1);
 	}
 }
 
 static void
 answer_readable(void *arg, int what)
 {
-	struct names *n = arg;
-	char *room = buf_reserve(&n->answer, 4096);
-	ssize_t len = room ? read(n->helper.out_fd, room, 4096) : 0;
+	struct names_request *r = arg;
+	char *room = buf_reserve(&r->answer, 4096);
+	ssize_t len = room ? read(r->helper.out_fd, room, 4096) : 0;
 
 	(void)what;
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (len > 0) {
-		n->answer.len += (size_t)len;
-		take_lines(n);
+		r->answer.len += (size_t)len;
+		take_lines(r);
 	}
-	if (len <= 0 || n->answer.len > ANSWER_MAX)
-		finish(n, false);
+	if (len <= 0 || r->answer.len > ANSWER_MAX)
+		finish(r, false);
 }
 
 static void
 time_is_up(void *arg)
 {
-	struct names *n = arg;
-
 	log_write(LOG_CONFIG, LOG_LEVEL_WARNING,
 		  "users and groups could not be looked up within %d s: going on, asking again when they are needed",
 		  NAMES_TIMEOUT_MS / 1000);
-	finish(n, true);
+	finish(arg, true);
 }
 
 /* The helper lies beside this program. */
@@ -292,23 +329,47 @@ helper_path(void)
 	return beside_engine("appctl-lookup", path, sizeof(path));
 }
 
+/* false: it cannot be asked; err says why. */
+static bool
+ask(struct names_request *r, struct err *err)
+{
+	const char *end = NULL;
+
+	err_set(err, ENOMEM, "%s", helper_path());
+	buf_add(&r->argv, &end, sizeof(end));
+	r->timer = timer_new(r->n->d->loop, time_is_up, r);
+	if (r->argv.failed || r->timer == NULL ||
+	    helper_start(&r->helper, (const char *const *)(const void *)r->argv.data, err) < 0)
+		return false;
+	r->watch = watch_new(r->n->d->loop, r->helper.out_fd, LOOP_READ, answer_readable, r);
+	if (r->watch == NULL)
+		return false;
+	r->n->running++;
+	timer_at(r->timer, clock_mono_ms() + NAMES_TIMEOUT_MS);
+	return true;
+}
+
+static struct names_request *
+first_that_waits(const struct names *n)
+{
+	struct names_request *r = n->first;
+
+	while (r != NULL && r->watch != NULL)
+		r = r->next;
+	return r;
+}
+
 static void
 ask_next(struct names *n)
 {
-	const char *end = NULL;
+	struct names_request *r;
 	struct err err;
 
-	while (n->first != NULL && n->helper.out_fd < 0) {
-		buf_add(&n->first->argv, &end, sizeof(end));
-		if (!n->first->argv.failed &&
-		    helper_start(&n->helper, (const char *const *)(const void *)n->first->argv.data, &err) == 0)
-			n->watch = watch_new(n->d->loop, n->helper.out_fd, LOOP_READ, answer_readable, n);
-		if (n->watch != NULL) {
-			timer_at(n->timer, clock_mono_ms() + NAMES_TIMEOUT_MS);
-			return;
-		}
+	while (n->running < HELPERS_MAX && (r = first_that_waits(n)) != NULL) {
+		if (ask(r, &err))
+			continue;
 		log_write(LOG_CONFIG, LOG_LEVEL_ERROR, "users and groups cannot be looked up: %s", err.msg);
-		finish(n, true);
+		conclude(r, true);
 	}
 }
 
@@ -339,8 +400,33 @@ names_request_new(names_done *done, void *arg)
 		daemon_give_up("no memory to look up names");
 	r->done = done;
 	r->arg = arg;
+	r->helper.out_fd = -1;
 	add_word(r, "", helper_path());
 	return r;
+}
+
+/* The end of the words of one that runs is part of its argv. */
+static bool
+asks_the_same(const struct names_request *a, const struct names_request *b)
+{
+	const char *const *x = (const char *const *)(const void *)a->argv.data, *const *y = (const char *const *)(const void *)b->argv.data;
+	size_t n = b->argv.len / sizeof(*y), i;
+
+	if (a->argv.len != b->argv.len + (a->watch ? sizeof(*x) : 0))
+		return false;
+	for (i = 0; i < n && strcmp(x[i], y[i]) == 0; i++)
+		;
+	return i == n;
+}
+
+static void
+join(struct names_request *first, struct names_request *r)
+{
+	if (first->alike == NULL)
+		first->alike = r;
+	else
+		first->last_alike->alike = r;
+	first->last_alike = r;
 }
 
 bool
@@ -348,15 +434,19 @@ names_submit(struct names *n, struct names_request *r)
 {
 	struct names_request **last;
 
+	r->n = n;
 	if (!r->argv.failed && r->argv.len <= sizeof(char *)) {
 		request_free(r);
 		return false;
 	}
-	for (last = &n->first; *last != NULL; last = &(*last)->next)
-		;
+	for (last = &n->first; *last != NULL; last = &(*last)->next) {
+		if (!r->argv.failed && !(*last)->argv.failed && asks_the_same(*last, r)) {
+			join(*last, r);
+			return true;
+		}
+	}
 	*last = r;
-	if (n->first == r)
-		ask_next(n);
+	ask_next(n);
 	return true;
 }
 
@@ -414,33 +504,26 @@ names_new(struct daemon *d)
 	if (n == NULL)
 		return NULL;
 	n->d = d;
-	n->helper.out_fd = -1;
-	n->timer = timer_new(d->loop, time_is_up, n);
-	if (n->timer == NULL) {
-		free(n);
-		return NULL;
-	}
 	return n;
 }
 
 void
 names_free(struct names *n)
 {
-	struct names_request *r;
+	struct names_request *r, *alike;
 	size_t i;
 
 	if (n == NULL)
 		return;
-	watch_free(n->watch);
-	helper_fini(&n->helper);
-	timer_free(n->timer);
 	while ((r = n->first) != NULL) {
 		n->first = r->next;
-		request_free(r);
+		for (; r != NULL; r = alike) {
+			alike = r->alike;
+			request_free(r);
+		}
 	}
 	for (i = 0; i < n->n; i++)
 		entry_clear(&n->v[i]);
 	free(n->v);
-	buf_free(&n->answer);
 	free(n);
 }
