@@ -27,9 +27,17 @@ sub needs_tracing {
 	plan(skip_all => 'strace may not trace here') if $r->{exit} // 1;
 }
 
-# `count` of the list, evenly spread; all of them in the long form.
+# Of the list what APPCTL_POINTS names: some by their number from 1 ("896,1067-1070"), or a part of all ("2/4": every fourth, from the second).
+sub asked_for {
+	my (@all) = @_;
+	return @all[grep { $_ % $2 == $1 % $2 } 0 .. $#all] if $ENV{APPCTL_POINTS} =~ m{^(\d+)/(\d+)$};
+	return @all[grep { $_ < @all } map { /^(\d+)-(\d+)$/ ? $1 - 1 .. $2 - 1 : $_ - 1 } split /,/, $ENV{APPCTL_POINTS}];
+}
+
+# `count` of the list, evenly spread; all of them in the long form, or what was asked for.
 sub evenly {
 	my ($count, @all) = @_;
+	return asked_for(@all) if $ENV{APPCTL_POINTS};
 	return @all if long_form() || @all <= $count;
 	my $offset = int(@all / $count / 2);
 	return @all[map { int($_ * @all / $count) + $offset } 0 .. $count - 1];
@@ -107,8 +115,8 @@ sub ended {
 
 sub take {
 	my ($s, $ev) = @_;
-	push @{ $s->{seen} }, $ev;
 	my $kind = $ev->{event} // die 'the follower says: ' . $json->encode($ev) . "\n";
+	push @{ $s->{seen} }, $ev;
 	$s->{running}{ $ev->{app} } = $ev->{pid} if $kind eq 'app_running';
 	delete $s->{running}{ $ev->{app} } if $kind eq 'app_stopped';
 	$s->{mode} = $ev->{mode} if $kind eq 'new_mode';
