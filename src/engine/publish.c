@@ -298,8 +298,8 @@ publisher_new(struct daemon *d, int listen_fd)
 	p->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	p->shown = 1;
 	p->watch = watch_new(d->loop, listen_fd, 0, connection_waits, p);
-	if (p->watch == NULL) {
-		free(p);
+	if (p->watch == NULL || ring_reserve(&p->ring) < 0) {
+		publisher_free(p);
 		return NULL;
 	}
 	return p;

@@ -141,7 +141,18 @@ make_room(struct ring *r, size_t len)
 			return -1;
 		drop_first(r);
 	}
-	return r->count < r->mark_cap ? 0 : grow_marks(r);
+	if (r->count < r->mark_cap || grow_marks(r) == 0)
+		return 0;
+	if (r->count == 0)
+		return -1;
+	drop_first(r);
+	return 0;
+}
+
+int
+ring_reserve(struct ring *r)
+{
+	return (r->cap > 0 || grow_data(r, DATA_MIN) == 0) && (r->mark_cap > 0 || grow_marks(r) == 0) ? 0 : -1;
 }
 
 void

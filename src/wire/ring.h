@@ -34,9 +34,11 @@ struct ring_piece {
 	size_t len;
 };
 
+/* Room for the first events, so that each is kept however little memory there is later.  -1: no memory. */
+int ring_reserve(struct ring *r);
 /*
- * Adds one; the oldest go where there is no room, all of them where seq does
- * not follow the last one.  What there is no memory for is not kept: then the ring is empty.
+ * Adds one; the oldest go where there is no room and no memory for more, all of them where seq does
+ * not follow the last one.  A line that is longer than all there is room for is not kept: then the ring is empty.
  */
 void ring_add(struct ring *r, uint64_t seq, unsigned category, const char *line, size_t len);
 uint64_t ring_next_seq(const struct ring *r);				/* first_seq + count */
