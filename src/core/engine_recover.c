@@ -138,7 +138,12 @@ app_to_restore(struct engine *e, const struct app_saved *s)
 {
 	struct app *a = engine_find(e, s->name);
 
-	return a != NULL || !name_is_valid(s->name) ? a : engine_add_stranger(e, s->name);
+	if (a != NULL || !name_is_valid(s->name))
+		return a;
+	a = engine_add_stranger(e, s->name);
+	/* Unknown, it would be killed. */
+	e->out_of_memory |= a == NULL;
+	return a;
 }
 
 int
@@ -147,8 +152,12 @@ engine_restore_app(struct engine *e, const struct app_saved *s)
 	struct app *a = is_plausible(s) ? app_to_restore(e, s) : NULL;
 
 	e->restored = true;
-	if (a == NULL || (a->state == APP_LOAD_ONLY && s->inc[CHILD_MAIN] != 0 && engine_stand_in(a) < 0))
+	if (a == NULL)
 		return -1;
+	if (a->state == APP_LOAD_ONLY && s->inc[CHILD_MAIN] != 0 && engine_stand_in(a) < 0) {
+		e->out_of_memory = true;
+		return -1;
+	}
 	/* Whether it has a command is for the definition to say. */
 	if (a->def->command.argv.n > 0 && s->state != APP_LOAD_ONLY)
 		a->state = (enum app_state)s->state;
@@ -214,10 +223,16 @@ adopt_by_name(struct engine *e, const char *name, uint64_t inc, pid_t pid, uint3
 {
 	struct app *a = engine_find(e, name);
 
-	if (a == NULL && name_is_valid(name))
+	if (a == NULL && name_is_valid(name)) {
 		a = engine_add_stranger(e, name);
-	if (a == NULL || a->inc[CHILD_MAIN] > inc || (a->state == APP_LOAD_ONLY && engine_stand_in(a) < 0))
+		e->out_of_memory |= a == NULL;
+	}
+	if (a == NULL || a->inc[CHILD_MAIN] > inc)
 		return false;
+	if (a->state == APP_LOAD_ONLY && engine_stand_in(a) < 0) {
+		e->out_of_memory = true;
+		return false;
+	}
 	u64map_del(&e->by_inc, a->inc[CHILD_MAIN]);
 	if (u64map_put(&e->by_inc, inc, a) < 0)
 		e->out_of_memory = true;

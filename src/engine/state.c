@@ -116,6 +116,7 @@ state_look(struct state_file *s, struct state_view *out)
 	void *data;
 
 	*out = (struct state_view){ .committed = s->committed, .files = s->files };
+	errno = EINVAL;
 	if (fstat(s->fd, &st) < 0 || st.st_size < (off_t)sizeof(struct state_header))
 		return -1;
 	out->mapped = (size_t)st.st_size;
@@ -133,8 +134,11 @@ state_check(struct state_file *s, struct state_view *out)
 
 	if (fstat(s->fd, &st) == 0 && st.st_size == 0)
 		return STATE_FRESH;
-	if (state_look(s, out) < 0)
+	if (state_look(s, out) < 0) {
+		if (errno == ENOMEM)
+			daemon_give_up("no memory to read the state");
 		return STATE_DAMAGED;
+	}
 	if (state_header_check(out->data, out->mapped, s->boot_crc, s->instance) == 0) {
 		out->committed = (size_t)((const struct state_header *)(const void *)out->data)->committed;
 		if (all_whole(out))
