@@ -140,7 +140,8 @@ copy_value(struct copier *c, const config_setting_t *s, struct item *to)
 		return;
 	case CONFIG_TYPE_STRING:
 		to->type = ITEM_STRING;
-		to->s = arena_strdup(c->arena, config_setting_get_string(s) ? config_setting_get_string(s) : "");
+		/* libconfig has no text where it had no memory for it. */
+		to->s = arena_strdup(c->arena, config_setting_get_string(s));
 		c->failed |= to->s == NULL;
 		return;
 	case CONFIG_TYPE_GROUP: to->type = ITEM_GROUP; break;
@@ -166,7 +167,12 @@ copy_setting(struct copier *c, const config_setting_t *s, const struct scan_mark
 {
 	struct item *it = arena_alloc(c->arena, sizeof(*it));
 
-	if (it == NULL || (config_setting_name(s) != NULL && (it->name = name_of(c, s, mark)) == NULL)) {
+	bool named = config_setting_name(s) != NULL;
+
+	if (it != NULL && named)
+		it->name = name_of(c, s, mark);
+	/* Neither has it a name then. */
+	if (it == NULL || (named && it->name == NULL) || (!named && mark != NULL && mark->name_len > 0)) {
 		c->failed = true;
 		return NULL;
 	}
@@ -181,8 +187,12 @@ say_why(const config_t *cfg, const char *file, const char *text, const struct sc
 	uint32_t line = (uint32_t)config_error_line(cfg);
 	const char *why = config_error_text(cfg);
 
-	if (why != NULL && strstr(why, "duplicate") != NULL && scan_report_twice(file, text, scan, ps) > 0)
+	if (why != NULL && strstr(why, "duplicate") != NULL) {
+		/* A setting that it has no memory for it takes for one that is there already. */
+		if (scan_report_twice(file, text, scan, ps) == 0)
+			problems_no_memory(ps);
 		return;
+	}
 	problem_add(ps, (struct origin){ file, line ? line : 1 }, NULL, NULL, "%s", why ? why : "cannot be parsed");
 }
 
@@ -194,7 +204,7 @@ copy_root(struct copier *c, const config_t *cfg, struct problems *ps)
 
 	if (!c->failed)
 		return root;
-	problem_add(ps, (struct origin){ c->file, 0 }, NULL, NULL, "no memory");
+	problems_no_memory(ps);
 	return NULL;
 }
 

@@ -25,8 +25,11 @@ struct reader {
 static int
 fail(struct reader *r, const char *path, const char *hint, const char *what, int error)
 {
-	problem_add(r->ps, (struct origin){ path, 0 }, NULL, hint, "%s%s%s", what, error ? ": " : "",
-		    error ? strerror(error) : "");
+	if (error == ENOMEM)
+		problems_no_memory(r->ps);
+	else
+		problem_add(r->ps, (struct origin){ path, 0 }, NULL, hint, "%s%s%s", what, error ? ": " : "",
+			    error ? strerror(error) : "");
 	return -1;
 }
 
@@ -57,7 +60,7 @@ read_all(struct reader *r, int fd, const char *path, size_t expected, size_t *le
 	ssize_t n;
 
 	if (text == NULL) {
-		fail(r, path, NULL, "no memory", 0);
+		fail(r, path, NULL, "no memory", ENOMEM);
 		return NULL;
 	}
 	for (*len = 0; *len < room; *len += (size_t)n) {
@@ -124,7 +127,7 @@ read_file(struct reader *r, int dir, const char *name, const char *path, const c
 		return -1;
 	f = new_fragment(r);
 	if (f == NULL)
-		return fail(r, path, NULL, "no memory", 0);
+		return fail(r, path, NULL, "no memory", ENOMEM);
 	*f = (struct fragment){ .path = path, .app = app, .text = text, .text_len = len };
 	return 0;
 }
@@ -173,7 +176,7 @@ read_drop_in(struct reader *r, int dir, const char *dir_path, const char *name)
 	char *app = app_of_file(r->set->arena, name);
 
 	if (path == NULL || app == NULL)
-		fail(r, dir_path, NULL, "no memory", 0);
+		fail(r, dir_path, NULL, "no memory", ENOMEM);
 	else
 		read_file(r, dir, name, path, app);
 }
@@ -257,11 +260,11 @@ conf_read(const char *path, struct conf_set *out, struct problems *ps)
 
 	*out = (struct conf_set){ .arena = arena_new() };
 	if (out->arena == NULL)
-		return fail(&r, path, NULL, "no memory", 0);
+		return fail(&r, path, NULL, "no memory", ENOMEM);
 	dir = drop_in_dir(out->arena, path);
 	main_path = arena_strdup(out->arena, path);
 	if (dir == NULL || main_path == NULL)
-		return fail(&r, path, NULL, "no memory", 0);
+		return fail(&r, path, NULL, "no memory", ENOMEM);
 	read_file(&r, AT_FDCWD, path, main_path, NULL);
 	read_drop_ins(&r, dir);
 	parse_all(out, ps);
@@ -280,13 +283,13 @@ conf_parse(const struct fragment *texts, size_t n, struct conf_set *out, struct 
 	for (i = 0; i < n; i++) {
 		f = a ? new_fragment(&r) : NULL;
 		if (f == NULL)
-			return fail(&r, texts[i].path, NULL, "no memory", 0);
+			return fail(&r, texts[i].path, NULL, "no memory", ENOMEM);
 		f->path = arena_strdup(a, texts[i].path);
 		f->app = arena_strdup(a, texts[i].app);
 		f->text = arena_strndup(a, texts[i].text, texts[i].text_len);
 		f->text_len = texts[i].text_len;
 		if (f->path == NULL || f->text == NULL || (f->app == NULL && texts[i].app != NULL))
-			return fail(&r, texts[i].path, NULL, "no memory", 0);
+			return fail(&r, texts[i].path, NULL, "no memory", ENOMEM);
 	}
 	parse_all(out, ps);
 	return ps->n + ps->unsaid > before ? -1 : 0;

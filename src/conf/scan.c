@@ -84,8 +84,10 @@ note(struct scanner *s, size_t name, size_t name_len)
 
 	if (s->out->n == s->out->cap) {
 		v = realloc(s->out->v, cap * sizeof(*v));
-		if (v == NULL)
-			return fail(s, NULL, "no memory");
+		if (v == NULL) {
+			problems_no_memory(s->ps);
+			return -1;
+		}
 		s->out->v = v;
 		s->out->cap = cap;
 	}
@@ -435,27 +437,30 @@ scan_report_twice(const char *file, const char *text, const struct scan *s, stru
 	char **keys = calloc(s->n + 1, sizeof(*keys));
 	struct strmap first = { 0 };
 	uint32_t i, before;
+	bool failed = false;
 	size_t found = 0;
 
-	for (i = 0; keys != NULL && i < s->n; i++) {
+	if (keys == NULL)
+		failed = true;
+	for (i = 0; !failed && i < s->n; i++) {
 		if (s->v[i].name_len == 0)
 			continue;
 		keys[i] = mark_key(text, &s->v[i]);
-		if (keys[i] == NULL)
-			break;
-		before = strmap_get(&first, keys[i]);
+		before = keys[i] ? strmap_get(&first, keys[i]) : STRMAP_NONE;
 		if (before != STRMAP_NONE) {
 			report_twice(file, text, s, before, i, ps);
 			found++;
-		} else if (strmap_put(&first, keys[i], i) < 0) {
-			break;
+		} else if (keys[i] == NULL || strmap_put(&first, keys[i], i) < 0) {
+			failed = true;
 		}
 	}
+	if (failed)
+		problems_no_memory(ps);
 	for (i = 0; keys != NULL && i < s->n; i++)
 		free(keys[i]);
 	free(keys);
 	strmap_free(&first);
-	return found;
+	return found + failed;
 }
 
 void

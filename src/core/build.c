@@ -354,7 +354,7 @@ builder_fini(struct builder *b, size_t before)
 	if (!b->in.failed && ps->n + ps->unsaid == before)
 		hash_apps(b);
 	if (b->in.failed)
-		problem_add(ps, (struct origin){ 0 }, NULL, NULL, "no memory");
+		problems_no_memory(ps);
 	refused = b->in.failed || ps->n + ps->unsaid > before;
 	strmap_free(&b->apps);
 	intern_fini(&b->in);
@@ -374,25 +374,30 @@ dir_of(struct builder *b, const struct fragment *main_file)
 	const char *slash = main_file ? strrchr(main_file->path, '/') : NULL;
 	char *dir = slash ? arena_strndup(b->m->arena, main_file->path, (size_t)(slash + 1 - main_file->path)) : NULL;
 
+	if (slash != NULL && dir == NULL)
+		b->in.failed = true;
 	return dir ? dir : "";
 }
 
 static void
-build_all(struct builder *b)
+check_all_orders(struct builder *b)
 {
-	collect_apps(b);
-	read_apps(b);
-	if (b->in.failed)
-		return;
-	resolve_apps(b);
-	build_roles(b);
-	build_modes(b);
-	build_protected(b);
-	settings_check_give_up(b);
-	settings_read(b);
 	if (check_order(b->m, b->r.ps) < 0)
 		b->in.failed = true;
-	keep_names(b);
+}
+
+/* Each stands on all before it: of a part that there was no memory for, nothing is to be looked at. */
+static void
+build_all(struct builder *b)
+{
+	static void (*const steps[])(struct builder *) = {
+		collect_apps, read_apps, resolve_apps, build_roles, build_modes, build_protected, settings_check_give_up,
+		settings_read, check_all_orders, keep_names,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]) && !b->in.failed; i++)
+		steps[i](b);
 }
 
 static void

@@ -11,8 +11,6 @@ new_problem(struct problems *ps)
 	size_t cap = ps->cap ? ps->cap * 2 : 16;
 	struct problem *v;
 
-	if (ps->n >= PROBLEMS_MAX)
-		return NULL;
 	if (ps->n == ps->cap) {
 		v = realloc(ps->v, cap * sizeof(*v));
 		if (v == NULL)
@@ -34,14 +32,31 @@ problem_fini(struct problem *p)
 }
 
 void
+problems_no_memory(struct problems *ps)
+{
+	size_t i;
+
+	for (i = 0; i < ps->n; i++)
+		problem_fini(&ps->v[i]);
+	ps->unsaid += ps->n + 1;	/* who compares their number sees that there is one more */
+	ps->n = 0;
+	ps->no_memory = true;
+}
+
+void
 problem_add(struct problems *ps, struct origin at, const char *path, const char *hint, const char *fmt, ...)
 {
-	struct problem *p = new_problem(ps);
+	struct problem *p;
 	struct buf message = { 0 };
 	va_list ap;
 
-	if (p == NULL) {
+	if (ps->no_memory || ps->n >= PROBLEMS_MAX) {
 		ps->unsaid++;
+		return;
+	}
+	p = new_problem(ps);
+	if (p == NULL) {
+		problems_no_memory(ps);
 		return;
 	}
 	va_start(ap, fmt);
@@ -54,7 +69,7 @@ problem_add(struct problems *ps, struct origin at, const char *path, const char 
 	if (p->message == NULL || p->path == NULL || (hint != NULL && p->hint == NULL) ||
 	    (at.file != NULL && p->at.file == NULL)) {
 		problem_fini(p);
-		ps->unsaid++;
+		problems_no_memory(ps);
 		return;
 	}
 	ps->n++;
@@ -64,6 +79,12 @@ bool
 problems_any(const struct problems *ps)
 {
 	return ps->n > 0 || ps->unsaid > 0;
+}
+
+size_t
+problems_count(const struct problems *ps)
+{
+	return ps->no_memory ? 1 : ps->n + ps->unsaid;
 }
 
 static int
@@ -121,11 +142,26 @@ problem_print(const struct problem *p, struct buf *out)
 	}
 }
 
+static const char no_memory[] = "no memory";
+
+void
+problems_print_first(const struct problems *ps, struct buf *out)
+{
+	if (ps->no_memory)
+		buf_adds(out, no_memory);
+	else if (ps->n > 0)
+		problem_print(&ps->v[0], out);
+}
+
 void
 problems_print(const struct problems *ps, struct buf *out)
 {
 	size_t i;
 
+	if (ps->no_memory) {
+		buf_printf(out, "%s\n", no_memory);
+		return;
+	}
 	for (i = 0; i < ps->n; i++) {
 		problem_print(&ps->v[i], out);
 		buf_addc(out, '\n');
@@ -162,9 +198,12 @@ print_one_json(const struct problem *p, struct buf *out)
 void
 problems_print_json(const struct problems *ps, struct buf *out)
 {
+	const struct problem want = { .path = (char *)(uintptr_t)"", .message = (char *)(uintptr_t)no_memory };
 	size_t i;
 
 	buf_addc(out, '[');
+	if (ps->no_memory)
+		print_one_json(&want, out);
 	for (i = 0; i < ps->n; i++) {
 		if (i > 0)
 			buf_addc(out, ',');

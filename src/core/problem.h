@@ -18,7 +18,8 @@ struct problem {
 struct problems {		/* zero-initialise */
 	struct problem *v;
 	size_t n, cap;
-	size_t unsaid;		/* beyond PROBLEMS_MAX, or for want of memory: counted only */
+	size_t unsaid;		/* beyond PROBLEMS_MAX: counted only */
+	bool no_memory;		/* it ran out: what was found is not said, for it may be a consequence */
 };
 
 enum { PROBLEMS_MAX = 1000 };
@@ -26,11 +27,16 @@ enum { PROBLEMS_MAX = 1000 };
 /* Adds one; path and hint may be NULL. */
 void problem_add(struct problems *ps, struct origin at, const char *path, const char *hint, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+/* Memory ran out: that is all that is said of it from here on. */
+void problems_no_memory(struct problems *ps);
 bool problems_any(const struct problems *ps);
+size_t problems_count(const struct problems *ps);
 /* Sorts by file and line, keeping the order of equals. */
 void problems_sort(struct problems *ps);
 /* "FILE:LINE: PATH: MESSAGE (HINT)", without what is not known. */
 void problem_print(const struct problem *p, struct buf *out);
+/* The first of them, as one who has room for no more shows it. */
+void problems_print_first(const struct problems *ps, struct buf *out);
 /* A line each. */
 void problems_print(const struct problems *ps, struct buf *out);
 /* [{"file":…,"line":…,"path":…,"message":…,"hint":…},…] */

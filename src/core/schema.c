@@ -550,7 +550,7 @@ schema_run_hash(const struct app_def *d, struct buf *scratch)
 	const struct key *k;
 	size_t len;
 
-	for (k = app_keys; k->name != NULL; k++) {
+	for (k = app_keys; k->name != NULL && !scratch->failed; k++) {
 		if (!(k->flags & KEY_RESTART))
 			continue;
 		buf_clear(scratch);

@@ -28,6 +28,8 @@ reader_fail(struct reader *r, const struct item *it, const char *hint, const cha
 	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
 	problem_add(r->ps, it->at, buf_cstr(&path), hint, "%s", buf_cstr(&text));
+	if (path.failed || text.failed)
+		problems_no_memory(r->ps);
 	buf_free(&path);
 	buf_free(&text);
 }
@@ -102,6 +104,7 @@ note_name(struct reader *r, const struct item *it, const char *name, bool is_gro
 		buf_printf(&path, "%s%s", i ? "." : "", r->path[i]);
 	r->names[r->name_count++] = (struct name_use){ name, is_group, intern_string(r->in, buf_cstr(&path)),
 		{ intern_string(r->in, it->at.file), it->at.line } };
+	r->in->failed |= path.failed;
 	buf_free(&path);
 }
 

@@ -34,13 +34,16 @@ add_variable(struct reader *r, const struct item *it, const char *text, struct b
 			reader_fail(r, it, NULL, "%.*s is set twice", (int)strcspn(text, "="), text);
 			return;
 		}
-	reader_push(pointers, intern_string(r->in, text));
+	text = intern_string(r->in, text);
+	if (text != NULL)
+		reader_push(pointers, text);
 }
 
 static void
 add_member_variable(struct reader *r, const struct item *it, struct buf *pointers)
 {
 	struct buf text = { 0 };
+	const char *variable;
 
 	if (it->type == ITEM_STRING)
 		buf_printf(&text, "%s=%s", it->name, it->s);
@@ -48,8 +51,11 @@ add_member_variable(struct reader *r, const struct item *it, struct buf *pointer
 		buf_printf(&text, "%s=%lld", it->name, (long long)it->i);
 	else
 		reader_wrong_type(r, it, "a string");
-	if (text.len > 0)
-		add_variable(r, it, buf_cstr(&text), pointers);
+	variable = buf_cstr(&text);
+	if (text.failed)
+		r->in->failed = true;
+	else if (*variable != '\0')
+		add_variable(r, it, variable, pointers);
 	buf_free(&text);
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/control.h"
 
+#include "conf/json.h"
+
+#include <errno.h>
 #include <string.h>
 
 static const char no_memory[] = "{\"error\":\"org.appctl.Control.Failed\",\"parameters\":{\"message\":\"no memory left\"}}";
@@ -109,10 +112,13 @@ int
 call_parse(struct call *c, const char *text, size_t len, struct err *err)
 {
 	json_error_t error;
+	bool ran_out;
 
 	if (len == 0)
 		return err_set(err, 0, "empty");
-	c->message = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	c->message = json_read(text, len, &ran_out, &error);
+	if (ran_out)
+		return err_set(err, ENOMEM, "message");
 	if (c->message == NULL)
 		return err_set(err, 0, "not JSON: %s (byte %d)", error.text, error.position);
 	if (!json_is_string(json_object_get(c->message, "method")))

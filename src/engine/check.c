@@ -41,7 +41,7 @@ print_error_json(const struct problems *ps, struct buf *out)
 {
 	buf_printf(out, "{\"error\":{\"status\":%d,\"message\":\"the configuration has %zu error%s\","
 		   "\"name\":\"org.appctl.Control.InvalidConfiguration\",\"parameters\":{\"problems\":",
-		   CHECK_REFUSED, ps->n + ps->unsaid, ps->n + ps->unsaid == 1 ? "" : "s");
+		   CHECK_REFUSED, problems_count(ps), problems_count(ps) == 1 ? "" : "s");
 	problems_print_json(ps, out);
 	buf_adds(out, "}}}\n");
 }

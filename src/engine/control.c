@@ -342,10 +342,12 @@ begin_call(struct conn *n, const struct varlink_message *m)
 				 .out = &n->out, .fds = { -1, -1, -1 } };
 	give_fds(n, m->end);
 	n->busy = true;
-	if (call_parse(&n->call, m->text, m->len, &err) < 0)
-		bad_message(n, err.msg);
-	else
+	if (call_parse(&n->call, m->text, m->len, &err) == 0)
 		methods_call(&n->call);
+	else if (err.code == ENOMEM)
+		call_no_memory(&n->call);
+	else
+		bad_message(n, err.msg);
 }
 
 static void

@@ -85,12 +85,6 @@ find_path(const struct conf_set *set, const char *path)
 	return NULL;
 }
 
-static void
-no_memory(struct loader *l)
-{
-	problem_add(&l->ps, (struct origin){ .file = l->d->config_path }, NULL, NULL, "no memory");
-}
-
 /* The files in force as they were accepted, into l->before. */
 static int
 read_before(struct loader *l)
@@ -105,7 +99,7 @@ read_before(struct loader *l)
 	if (failed == 0)
 		failed = conf_parse(texts, n, &l->before, &l->ps);
 	else
-		no_memory(l);
+		problems_no_memory(&l->ps);
 	free(texts);
 	state_unmap(&v);
 	return failed;
@@ -161,7 +155,7 @@ read_files(struct loader *l)
 	else if (gather_new(l) < 0)
 		return;
 	if (l->files.failed)
-		no_memory(l);
+		problems_no_memory(&l->ps);
 	else
 		build(l, note_name, l->asking);
 }
@@ -192,9 +186,9 @@ tell_refusal(struct loader *l)
 	struct buf members = { 0 }, first = { 0 };
 
 	problems_sort(&l->ps);
-	buf_printf(&members, "\"problems\":%zu", l->ps.n + l->ps.unsaid);
-	if (l->ps.n > 0) {
-		problem_print(&l->ps.v[0], &first);
+	buf_printf(&members, "\"problems\":%zu", problems_count(&l->ps));
+	problems_print_first(&l->ps, &first);
+	if (first.len > 0) {
 		buf_adds(&members, ",\"first\":");
 		buf_add_json(&members, buf_cstr(&first));
 	}

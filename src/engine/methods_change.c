@@ -290,8 +290,11 @@ tell_changes(struct call *c, const struct plan_now *now, const struct model *to)
 static void
 tell_problems(struct call *c, const struct problems *ps)
 {
-	struct buf *b = call_begin_error(c, "InvalidConfiguration");
+	struct buf *b;
 
+	if (ps->no_memory)
+		return call_no_memory(c);
+	b = call_begin_error(c, "InvalidConfiguration");
 	buf_adds(b, "{\"problems\":");
 	problems_print_json(ps, b);
 	buf_addc(b, '}');

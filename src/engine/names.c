@@ -2,11 +2,11 @@
 #include "config.h"
 
 #include "base/log.h"
+#include "conf/json.h"
 #include "engine/shell.h"
 #include "sys/helper.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,6 +164,13 @@ place(struct names *n, enum name_kind kind, const char *name)
 	return NULL;
 }
 
+static void
+forget(struct names *n, struct entry *e)
+{
+	entry_clear(e);
+	*e = n->v[--n->n];
+}
+
 static bool
 id_of(const json_t *o, const char *key, uint32_t *out)
 {
@@ -197,7 +204,7 @@ copy_of(const json_t *o, const char *key, const char *otherwise)
 static void
 take_answer(struct names *n, const char *line, size_t len)
 {
-	json_t *o = json_loadb(line, len, 0, NULL);
+	json_t *o = json_read(line, len, NULL, NULL);
 	const char *user = json_string_value(json_object_get(o, "user"));
 	const char *group = json_string_value(json_object_get(o, "group"));
 	const char *error = json_string_value(json_object_get(o, "error"));
@@ -210,7 +217,9 @@ take_answer(struct names *n, const char *line, size_t len)
 		e->home = copy_of(o, "home", "/");
 		e->shell = copy_of(o, "shell", "/bin/sh");
 		take_groups(e, json_object_get(o, "groups"));
-		e->missing = e->missing || e->home == NULL || e->shell == NULL || e->groups == NULL;
+		/* Better not known than half, and asked for again. */
+		if (e->home == NULL || e->shell == NULL || e->groups == NULL)
+			forget(n, e);
 	} else if (e != NULL) {
 		e->missing = error != NULL || !id_of(o, "gid", &e->gid);
 	}

@@ -55,9 +55,12 @@ take_request(struct subscriber *s, const char *line, size_t len)
 
 	if (access_of(s->p->d, &s->peer, NULL) < ACCESS_READ)
 		return subscriber_refuse(s, "not permitted: level read is needed (see access in appctld.conf)");
-	if (subscription_parse(line, len, &s->filter, &err) < 0)
-		return subscriber_refuse(s, err.msg);
-	subscriber_greet(s);
+	if (subscription_parse(line, len, &s->filter, &err) == 0)
+		return subscriber_greet(s);
+	/* Not refused, but cut off: whoever comes again finds memory, it may be. */
+	if (err.code == ENOMEM)
+		return subscriber_free(s);
+	subscriber_refuse(s, err.msg);
 }
 
 /* The peer writes no more; if it has closed altogether, so do we. */

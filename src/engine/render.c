@@ -214,42 +214,39 @@ render_origin(const struct origin *at, struct buf *out)
 	add_text(out, &text);
 }
 
-/* The names stay. */
+/* "NAME=…" of each, one behind the other with its NUL, and where each begins. */
 static void
-hide_values(json_t *environment)
+hide_values(const struct strings *environment, struct buf *texts, struct buf *pointers)
 {
-	const char *name;
-	json_t *value;
-	void *next;
+	const char *at;
+	uint32_t i;
 
-	json_object_foreach_safe(environment, next, name, value)
-		json_object_set_new(environment, name, json_string("…"));
+	for (i = 0; i < environment->n; i++)
+		buf_printf(texts, "%.*s=…%c", (int)strcspn(environment->v[i], "="), environment->v[i], '\0');
+	at = texts->data;
+	for (i = 0; i < environment->n && !texts->failed; i++, at += strlen(at) + 1)
+		buf_add(pointers, &at, sizeof(at));
 }
 
 void
 render_definition(const struct app_def *def, bool with_values, struct buf *out)
 {
-	struct buf text = { 0 };
-	json_t *whole;
-	char *shown;
+	struct buf texts = { 0 }, pointers = { 0 };
+	struct circumstances as;
+	struct app_def shown = *def;
 
-	app_def_print_json(def, &text);
-	out->failed |= text.failed;
-	if (with_values || def->as == NULL || def->as->environment.n == 0) {
-		buf_add(out, text.data, text.len);
-		buf_free(&text);
-		return;
+	if (!with_values && def->as != NULL && def->as->environment.n > 0) {
+		as = *def->as;
+		shown.as = &as;
+		hide_values(&as.environment, &texts, &pointers);
+		as.environment.v = (const char **)(void *)pointers.data;
 	}
-	whole = json_loadb(buf_cstr(&text), text.len, 0, NULL);
-	hide_values(json_object_get(whole, "environment"));
-	shown = json_dumps(whole, JSON_COMPACT);
-	if (shown != NULL)
-		buf_adds(out, shown);
-	else
+	if (texts.failed || pointers.failed)
 		out->failed = true;
-	free(shown);
-	json_decref(whole);
-	buf_free(&text);
+	else
+		app_def_print_json(&shown, out);
+	buf_free(&texts);
+	buf_free(&pointers);
 }
 
 void

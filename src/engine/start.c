@@ -6,12 +6,16 @@
 #include "conf/load.h"
 #include "engine/shell.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+/* What could not be read for want of memory is there still. */
+static const char no_memory[] = "no memory to recover";
 
 enum { EXIT_CONFIG = 2 };	/* the keeper takes it for a configuration error while READY was not said */
 
@@ -101,9 +105,11 @@ state_model(const struct state_view *v)
 	size_t n;
 
 	if (state_files(v, &texts, &n) < 0)
-		return NULL;
+		daemon_give_up(no_memory);
 	if (n > 0 && conf_parse(texts, n, &set, &ps) == 0)
 		m = model_build(set.v, set.n, &ps);
+	if (ps.no_memory)
+		daemon_give_up(no_memory);
 	conf_set_free(&set);
 	problems_free(&ps);
 	free(texts);
@@ -114,7 +120,7 @@ static void
 restore_transient(struct daemon *d, const struct state_item *item)
 {
 	struct problems ps = { 0 };
-	struct err err;
+	struct err err = { 0 };
 	struct arena *a = arena_new();
 	const char *name, *definition;
 	struct item *parsed;
@@ -125,6 +131,8 @@ restore_transient(struct daemon *d, const struct state_item *item)
 		m = parsed ? model_build_transient(name, parsed, &ps) : NULL;
 	}
 	if (m == NULL || engine_restore_transient(d->engine, m, &err) < 0) {
+		if (a == NULL || ps.no_memory || err.code == ENOMEM)
+			daemon_give_up(no_memory);
 		log_write(LOG_STATE, LOG_LEVEL_WARNING, "a transient application is not known any more");
 		model_unref(m);
 	}
@@ -164,7 +172,7 @@ index_one(struct last *last, const struct state_item *item, size_t begin)
 	else if (item->type == STATE_APP_GONE && item->len > 0 && ((const char *)item->payload)[item->len - 1] == '\0')
 		strmap_del(&last->apps, item->payload);
 	if (failed)
-		daemon_give_up("no memory to recover");
+		daemon_give_up(no_memory);
 }
 
 static void
@@ -299,6 +307,8 @@ refuse(struct problems *ps)
 {
 	struct buf text = { 0 };
 
+	if (ps->no_memory)
+		daemon_give_up("no memory to read the configuration");
 	problems_sort(ps);
 	problems_print(ps, &text);
 	fputs(buf_cstr(&text), stderr);

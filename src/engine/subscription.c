@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "conf/json.h"
 #include "engine/daemon.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,11 +86,14 @@ check_keys(const json_t *request, struct err *err)
 int
 subscription_parse(const char *json, size_t len, struct subscription_filter *out, struct err *err)
 {
+	bool no_memory;
 	json_error_t why;
-	json_t *o = json_loadb(json, len, JSON_REJECT_DUPLICATES, &why);
+	json_t *o = json_read(json, len, &no_memory, &why);
 	int failed = -1;
 
 	*out = (struct subscription_filter){ 0 };
+	if (no_memory)
+		return err_set(err, ENOMEM, "subscription");
 	if (o == NULL)
 		return err_set(err, 0, "no JSON: %s", why.text);
 	if (!json_is_object(o))

@@ -36,7 +36,7 @@ t_fuzz_state_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"state"'
 t_fuzz_state_LDADD = libengine.la libconf.la libsys.la libwire.la libcore.la libbase.la $(JANSSON_LIBS) -lm
 t_fuzz_subscription_SOURCES = t/fuzz/subscription.c src/engine/subscription.c $(fuzz_replay)
 t_fuzz_subscription_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -DCORPUS='"subscription"'
-t_fuzz_subscription_LDADD = libcore.la libbase.la $(JANSSON_LIBS) -lm
+t_fuzz_subscription_LDADD = libconf.la libcore.la libbase.la $(JANSSON_LIBS) -lm
 
 UNIT_TESTS += t/fuzz/challenge t/fuzz/frames t/fuzz/http
 t_fuzz_challenge_SOURCES = t/fuzz/challenge.c $(fuzz_replay)

@@ -144,7 +144,8 @@ t_unit_graph_LDADD = $(unit_libs)
 UNIT_TESTS += t/unit/memory
 t_unit_memory_SOURCES = t/unit/memory.c t/unit/texts.h
 t_unit_memory_CPPFLAGS = $(unit_cppflags)
-t_unit_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+t_unit_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup \
+	-Wl,--wrap=arena_alloc,--wrap=arena_strndup,--wrap=arena_strdup
 t_unit_memory_LDADD = libconf.la $(unit_libs) -lm
 
 UNIT_TESTS += t/unit/merge
