@@ -38,6 +38,34 @@ monitor_table_by_name(const char *name, size_t len)
 	return NULL;
 }
 
+/* Of PostgreSQL and SQLite, which a table cannot have, or which mean something else then. */
+static bool
+is_system_column(const char *name, size_t len)
+{
+	static const char *const names[] = { "cmax", "cmin", "ctid", "oid", "rowid", "tableoid", "xmax", "xmin" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0)
+			return true;
+	return false;
+}
+
+/* As store/schema.c names partitions and indexes, and PostgreSQL the indexes of partitions. */
+static bool
+is_made_name(const char *name, size_t len)
+{
+	static const char index[] = "_node_ts";
+	size_t i, n = sizeof(index) - 1;
+
+	for (i = 0; i + n <= len; i++)
+		if (memcmp(name + i, index, n) == 0)
+			return true;
+	for (i = 0; i < 8 && i < len && name[len - 1 - i] >= '0' && name[len - 1 - i] <= '9'; i++)
+		;
+	return i == 8 && len > 8 && name[len - 9] == '_';
+}
+
 bool
 custom_name_ok(const char *name, size_t len)
 {
@@ -48,5 +76,5 @@ custom_name_ok(const char *name, size_t len)
 	for (i = 1; i < len; i++)
 		if (!((name[i] >= 'a' && name[i] <= 'z') || (name[i] >= '0' && name[i] <= '9') || name[i] == '_'))
 			return false;
-	return true;
+	return !is_system_column(name, len) && !is_made_name(name, len);
 }

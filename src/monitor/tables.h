@@ -87,8 +87,10 @@ const struct table *monitor_table_by_name(const char *name, size_t len);
 /*
  * A custom metric has a table of its own, CUSTOM_PREFIX and its name, whose columns are those
  * that come: numbers are COLUMN_REAL, the rest as it is.  A name of a metric or of its column is a
- * lower-case letter and then letters, digits or '_', at most CUSTOM_NAME_MAX bytes.
+ * lower-case letter and then letters, digits or '_', at most CUSTOM_NAME_MAX bytes; and none that a database has for something
+ * else: a partition (_20261125), an index (_node_ts), columns of its own (xmin).
  */
 #define CUSTOM_PREFIX "custom_"
+#define CUSTOM_NAME_RULE "a-z, then a-z, 0-9 and _, at most 40; not one that ends with _ and eight digits, has _node_ts in it, or is a database's own"
 enum { CUSTOM_NAME_MAX = 40, CUSTOM_COLUMNS_MAX = 64 };
 bool custom_name_ok(const char *name, size_t len);

@@ -191,7 +191,7 @@ add_name(struct names *names, const char *name, struct err *err)
 		if (strcmp(names->v[i], name) == 0)
 			return 0;
 	if (!custom_name_ok(name, strlen(name)))
-		return err_set(err, 0, "\"%.60s\" is no name of a column: a-z, then a-z, 0-9 and _, at most %d", name, CUSTOM_NAME_MAX);
+		return err_set(err, 0, "\"%.60s\" is no name of a column: " CUSTOM_NAME_RULE, name);
 	if (names->count == CUSTOM_COLUMNS_MAX)
 		return err_set(err, 0, "more than %d columns", CUSTOM_COLUMNS_MAX);
 	names->v[names->count++] = name;
@@ -311,7 +311,7 @@ metric_new(struct loop *l, const struct metric_settings *s, metric_fn *ended, vo
 	struct metric *m;
 
 	if (s->name != NULL && !custom_name_ok(s->name, strlen(s->name))) {
-		err_set(err, 0, "metric \"%.60s\": a name is a-z, then a-z, 0-9 and _, at most %d", s->name, CUSTOM_NAME_MAX);
+		err_set(err, 0, "metric \"%.60s\": a name is " CUSTOM_NAME_RULE, s->name);
 		return NULL;
 	}
 	m = calloc(1, sizeof(*m));

@@ -92,8 +92,7 @@ check_metrics(const struct producer_settings *s, struct buf *problems)
 
 	for (i = 0; i < s->metrics.count; i++)
 		if (!custom_name_ok(s->metrics.v[i].name, strlen(s->metrics.v[i].name))) {
-			buf_printf(problems, "PRODUCER_METRIC_%s: a metric's name is a lower-case letter and then lower-case "
-				   "letters, digits or _, at most %d\n", s->metrics.v[i].name, CUSTOM_NAME_MAX);
+			buf_printf(problems, "PRODUCER_METRIC_%s: a metric's name is " CUSTOM_NAME_RULE "\n", s->metrics.v[i].name);
 			r = -1;
 		}
 	return r;
