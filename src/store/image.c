@@ -14,7 +14,10 @@
 /* PostgreSQL counts time from 2000-01-01. */
 #define EPOCH_2000_US INT64_C(946684800000000)
 
-enum { NOT_SENT = 0xffff };
+enum {
+	NOT_SENT = 0xffff,
+	BAD_TEXT_MAX = 2 << 20,		/* of rows that no table takes, of one batch: names are written again for each */
+};
 
 static inline char *
 put16(char *p, uint16_t v)
@@ -91,6 +94,7 @@ struct adding {
 	size_t columns;
 	uint16_t from[BATCH_COLUMNS_MAX];	/* where a column's value stands in a row */
 	char reason[160];
+	size_t bad_len;
 };
 
 static size_t
@@ -299,12 +303,16 @@ print_row(struct buf *out, const struct batch *b, const struct cell *row)
 }
 
 static int
-give_bad(const struct adding *a, const struct cell *row, const char *why, image_bad_fn *bad, void *arg)
+give_bad(struct adding *a, const struct cell *row, const char *why, image_bad_fn *bad, void *arg)
 {
 	struct buf text = { 0 };
 	int result = -1;
 
-	print_row(&text, a->b, row);
+	if (a->bad_len < BAD_TEXT_MAX)
+		print_row(&text, a->b, row);
+	else
+		buf_adds(&text, "null");	/* that there was one, and why */
+	a->bad_len += text.len;
 	buf_cstr(&text);
 	if (!text.failed)
 		result = bad(arg, buf_cstr(&text), why);

@@ -20,7 +20,7 @@ struct image {
 
 enum { IMAGE_FIELDS_MAX = BATCH_COLUMNS_MAX + 2 };
 
-/* A row that no table takes: as JSON, with the reason. */
+/* A row that no table takes: as JSON, with the reason; null where a batch has more of them than is reasonable. */
 typedef int image_bad_fn(void *arg, const char *row, const char *reason);
 
 /*

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NAME_MAX_SHOWN = 80 };
+
 struct preparing {
 	struct store_batch *b;
 	struct buf bad;
@@ -24,12 +26,23 @@ names(struct buf *out, const struct store_batch *b, int64_t ts_us, size_t fields
 	image_int(out, (int64_t)b->epoch);
 }
 
+/* A name may be as long as a batch, and would be there once for each row. */
+static size_t
+short_name(const char *name)
+{
+	size_t i = strlen(name);
+
+	for (i = i < NAME_MAX_SHOWN ? i : NAME_MAX_SHOWN; ((unsigned char)name[i] & 0xc0) == 0x80; i--)
+		;
+	return i;
+}
+
 void
 quarantine_row(struct buf *out, const struct store_batch *b, int64_t real_us, const char *row, const char *reason)
 {
 	names(out, b, real_us, 2 + schema_table(TABLE_QUARANTINE)->column_count);
 	image_int(out, (int64_t)b->seq);
-	image_text(out, b->type, strlen(b->type));
+	image_text(out, b->type, short_name(b->type));
 	image_text(out, row, strlen(row));
 	image_text(out, reason, strlen(reason));
 }
@@ -123,7 +136,9 @@ prepare_batch(struct catalog *c, struct buf *scratch, const struct batch *b, int
 	if (day < oldest_day) {
 		result = store_batch_gap(p.b, b->seq, b->seq, "retention");
 	} else {
-		if (ahead > AHEAD_DAYS)
+		if (day < 0)
+			err_set(&err, 0, "its time lies before 1970");
+		else if (ahead > AHEAD_DAYS)
 			err_set(&err, 0, "its time lies %lld days ahead", (long long)ahead);
 		else
 			t = catalog_for(c, b, &columns, &err);

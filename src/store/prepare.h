@@ -10,6 +10,6 @@
 
 /*
  * What a batch becomes.  One of a day before oldest_day keeps no rows, only a gap; one that is more than AHEAD_DAYS ahead of
- * real_us, or that no table takes, is quarantined row by row.  scratch is used again and again.  NULL: no memory.
+ * real_us, or that lies before 1970, or that no table takes, is quarantined row by row.  scratch is used again and again.  NULL: no memory.
  */
 struct store_batch *prepare_batch(struct catalog *c, struct buf *scratch, const struct batch *b, int64_t real_us, int64_t oldest_day);
