@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRUNE_SLICE = 5000, DROPS_AT_ONCE = 16 };
+enum { PRUNE_SLICE = 5000, DROPS_AT_ONCE = 16,
+	MAKE_AT_ONCE = 16 * 1024 };	/* bytes of statements: each thing that is made takes locks, and there are not many */
 
 int
 pg_do(struct backend *b, struct err *err)
@@ -350,6 +351,8 @@ pg_make_room(struct backend *b, const struct store_batch *list, int64_t real_us,
 			return -1;
 		if (list->quarantine.rows > 0 && make_day(b, catalog_table(b->catalog, TABLE_QUARANTINE), schema_day(list->came_us), err) < 0)
 			return -1;
+		if (b->sql.len > MAKE_AT_ONCE && carry_out(b, err) < 0)
+			return -1;
 	}
 	return carry_out(b, err);
 }
@@ -363,7 +366,8 @@ make_ahead(struct backend *b, int64_t today, struct err *err)
 	buf_clear(&b->sql);
 	for (i = 0; i < n; i++)
 		for (day = today; b->exists[i] && day <= today + AHEAD_DAYS; day++)
-			if (make_day(b, catalog_table(b->catalog, i), day, err) < 0)
+			if (make_day(b, catalog_table(b->catalog, i), day, err) < 0 ||
+			    (b->sql.len > MAKE_AT_ONCE && carry_out(b, err) < 0))
 				return -1;
 	return carry_out(b, err);
 }

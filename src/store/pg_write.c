@@ -12,7 +12,8 @@
  * is done again carefully: each batch under a savepoint, halved until the row is alone, which then goes to quarantine.
  */
 
-enum { PARTS_MAX = 64, RANGES_MAX = 64 };
+enum { PARTS_MAX = 64, RANGES_MAX = 64,
+	DAYS_MAX = 128 };		/* of partitions that one transaction writes: each takes locks, and there are not many */
 
 /* What goes by one COPY: rows of a table for which so many columns were known. */
 struct part {
@@ -24,6 +25,9 @@ struct part {
 struct parts {
 	struct part v[PARTS_MAX];
 	size_t count;
+	const struct store_table *last;	/* and its day: changes are counted, which are at least as many as partitions */
+	int64_t day;
+	size_t days;
 };
 
 /* Signature, no flags, no extension: 19 bytes with the NUL that ends the literal. */
@@ -51,6 +55,19 @@ add_part(struct parts *p, const struct store_table *t, size_t columns, size_t of
 	p->v[p->count++] = (struct part){ t, columns, offset };
 }
 
+/* Batches of today are as many as there are tables. */
+static void
+count_day(struct parts *p, const struct store_batch *sb)
+{
+	int64_t day = schema_day(sb->ts_us);
+
+	if (sb->table == NULL || day == schema_day(sb->came_us) || (sb->table == p->last && day == p->day))
+		return;
+	p->last = sb->table;
+	p->day = day;
+	p->days++;
+}
+
 static const struct store_table *
 fixed(struct backend *b, size_t index)
 {
@@ -61,7 +78,8 @@ fixed(struct backend *b, size_t index)
 static struct store_batch *
 parts_of(struct backend *b, struct store_batch *from, struct parts *p)
 {
-	for (; from != NULL && p->count + 3 <= PARTS_MAX; from = from->next) {
+	for (; from != NULL && p->count + 3 <= PARTS_MAX && p->days < DAYS_MAX; from = from->next) {
+		count_day(p, from);
 		if (from->table != NULL)
 			add_part(p, from->table, from->columns, offsetof(struct store_batch, rows));
 		if (from->gaps.rows > 0)
@@ -345,7 +363,8 @@ pg_write(struct backend *b, struct store_batch *list, int64_t real_us, struct er
 	if (pg_make_room(b, list, real_us, err) < 0)
 		return -1;
 	for (; list != NULL; list = cut) {
-		p.count = 0;
+		p.count = p.days = 0;
+		p.last = NULL;
 		cut = parts_of(b, list, &p);
 		for (last = list; last->next != cut; last = last->next)
 			;
