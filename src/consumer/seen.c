@@ -152,6 +152,11 @@ see_app(struct app_seen *a, const struct table *t, const struct batch *b, size_t
 		if (k == t->column_count)
 			continue;
 		a->v[k] = value_of(c);
+		if (k == 0 && c->type == CELL_TEXT && (a->name != NULL || c->text.len > APPLICATION_NAME_MAX)) {
+			free(a->name);
+			a->name = NULL;		/* it is not shown */
+			return;
+		}
 		if (k == 0 && c->type == CELL_TEXT)
 			a->name = strndup(c->text.data, c->text.len);
 	}

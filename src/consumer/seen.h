@@ -10,7 +10,7 @@
  * What the nodes sent last of themselves and their applications, for /metrics.  Bounded: the first NODES_MAX nodes, of
  * each the first APPLICATIONS_MAX applications; who has been silent for FORGET_MS makes room.
  */
-enum { NODES_MAX = 4096, APPLICATIONS_MAX = 256, STALE_MS = 300000, FORGET_MS = 3600000 };
+enum { NODES_MAX = 4096, APPLICATIONS_MAX = 256, APPLICATION_NAME_MAX = 255, STALE_MS = 300000, FORGET_MS = 3600000 };
 
 struct seen;
 

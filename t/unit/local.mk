@@ -198,6 +198,11 @@ t_unit_challenge_SOURCES = t/unit/challenge.c
 t_unit_challenge_CPPFLAGS = $(unit_cppflags)
 t_unit_challenge_LDADD = $(unit_libs) $(NETTLE_LIBS)
 
+UNIT_TESTS += t/unit/seen
+t_unit_seen_SOURCES = t/unit/seen.c src/consumer/seen.c
+t_unit_seen_CPPFLAGS = $(unit_cppflags)
+t_unit_seen_LDADD = libmonitor.la $(unit_libs) -lm
+
 UNIT_TESTS += t/unit/http
 t_unit_http_SOURCES = t/unit/http.c
 t_unit_http_CPPFLAGS = $(unit_cppflags)
