@@ -162,6 +162,22 @@ open_again(struct store *s, struct err *err)
 	return 0;
 }
 
+/* Who asked is gone: while the database is, too, they would become more and more. */
+static void
+drop_unwanted(struct mark **list)
+{
+	struct mark *m;
+
+	while ((m = *list) != NULL) {
+		if (m->tag != NULL) {
+			list = &m->next;
+			continue;
+		}
+		*list = m->next;
+		free(m);
+	}
+}
+
 static int
 do_marks(struct store *s, struct err *err)
 {
@@ -176,6 +192,8 @@ do_marks(struct store *s, struct err *err)
 		return 0;
 	result = s->ops->marks(s->backend, s->asked, err);
 	pthread_mutex_lock(&s->lock);
+	if (result < 0)
+		drop_unwanted(&s->asked);
 	for (end = result < 0 ? &s->marks : &s->marked; *end != NULL; end = &(*end)->next)
 		;
 	*end = s->asked;
@@ -618,6 +636,7 @@ store_unmark(struct store *s, const void *tag)
 		for (m = lists[i]; m != NULL; m = m->next)
 			if (m->tag == tag)
 				m->tag = NULL;
+	drop_unwanted(&s->marks);
 	pthread_mutex_unlock(&s->lock);
 }
 
