@@ -183,9 +183,9 @@ log_write(enum log_module module, enum log_level level, const char *fmt, ...)
 }
 
 void
-load_log_levels(const struct model *m)
+load_log_levels(struct daemon *d)
 {
-	(void)m;
+	(void)d;
 }
 
 void
