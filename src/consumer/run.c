@@ -126,10 +126,10 @@ confine(const struct consumer_settings *s, struct err *err)
 	allow(paths, &box.path_count, "/lib64", SANDBOX_READ | SANDBOX_EXECUTE);
 	allow(paths, &box.path_count, "/run", SANDBOX_READ);
 	allow(paths, &box.path_count, "/proc/self", SANDBOX_READ);
-	allow(paths, &box.path_count, s->ca_file, SANDBOX_READ);
-	allow(paths, &box.path_count, s->cert_file, SANDBOX_READ);
-	allow(paths, &box.path_count, s->key_file, SANDBOX_READ);
-	allow(paths, &box.path_count, s->crl_file, SANDBOX_READ);
+	allow(paths, &box.path_count, s->tls.ca_file, SANDBOX_READ);
+	allow(paths, &box.path_count, s->tls.cert_file, SANDBOX_READ);
+	allow(paths, &box.path_count, s->tls.key_file, SANDBOX_READ);
+	allow(paths, &box.path_count, s->tls.crl_file, SANDBOX_READ);
 	if (s->database == NULL) {
 		directory_of(s->sqlite_path, dir);
 		allow(paths, &box.path_count, dir, SANDBOX_READ | SANDBOX_WRITE);
@@ -182,8 +182,8 @@ consumer_run(struct consumer_settings *s, struct err *err)
 {
 	struct run r = { .signal_fd = -1 };
 	struct ws_settings ws = {
-		.protocol = "appctl-monitor", .node = s->node, .use_tls = s->use_tls, .ca_file = s->ca_file, .cert_file = s->cert_file,
-		.key_file = s->key_file, .crl_file = s->crl_file, .host = s->listen_ip, .port = s->port_text,
+		.protocol = "appctl-monitor", .node = s->node, .use_tls = s->tls.use_tls, .ca_file = s->tls.ca_file, .cert_file = s->tls.cert_file,
+		.key_file = s->tls.key_file, .crl_file = s->tls.crl_file, .host = s->listen_ip, .port = s->port_text,
 	};
 	int result = -1;
 

@@ -20,12 +20,12 @@ const struct setting consumer_settings_table[] = {
 	ROW("LISTEN_PORT", INT, listen_port, 0, 65535, "8888", "its port; 0: any, the log says which"),
 	ROW("SECRET_FILE", PATH, secret_file, 0, 0, NULL,
 	    "file with the secret that producers and consumer share;\nmode 0400 or 0600, of the user that runs this"),
-	ROW("USE_TLS", BOOL, use_tls, 0, 0, "true",
+	ROW("USE_TLS", BOOL, tls.use_tls, 0, 0, "true",
 	    "TLS 1.3: with certificates where CONSUMER_CACERTFILE is set,\nelse with a key made of the secret; false: ws://"),
-	ROW("CACERTFILE", PATH, ca_file, 0, 0, NULL, "certificates of the authorities that producers' are checked with, PEM"),
-	ROW("CERTFILE", PATH, cert_file, 0, 0, NULL, "this consumer's certificate and its chain, PEM"),
-	ROW("KEYFILE", PATH, key_file, 0, 0, NULL, "its key, PEM"),
-	ROW("CRLFILE", PATH, crl_file, 0, 0, NULL, "certificates that were revoked, PEM"),
+	ROW("CACERTFILE", PATH, tls.ca_file, 0, 0, NULL, "certificates of the authorities that producers' are checked with, PEM"),
+	ROW("CERTFILE", PATH, tls.cert_file, 0, 0, NULL, "this consumer's certificate and its chain, PEM"),
+	ROW("KEYFILE", PATH, tls.key_file, 0, 0, NULL, "its key, PEM"),
+	ROW("CRLFILE", PATH, tls.crl_file, 0, 0, NULL, "certificates that were revoked, PEM"),
 	ROW("DATABASE", TEXT, database, 0, 0, NULL,
 	    "a PostgreSQL database, as libpq has it: \"host=/run/postgresql dbname=appctl user=appctl_writer\";\nSQLite unless set"),
 	ROW("SQLITE", PATH, sqlite, 0, 0, NULL,
@@ -37,14 +37,6 @@ const struct setting consumer_settings_table[] = {
 	ROW("MEMORY", SIZE, memory, 1 << 20, INT64_MAX, "64M", "batches that wait for the database; beyond that producers wait"),
 };
 const size_t consumer_settings_count = sizeof(consumer_settings_table) / sizeof(consumer_settings_table[0]);
-
-static int
-complain(struct buf *problems, const char *text)
-{
-	buf_adds(problems, text);
-	buf_addc(problems, '\n');
-	return -1;
-}
 
 static int
 find_sqlite(struct consumer_settings *s, struct buf *problems)
@@ -61,8 +53,8 @@ find_sqlite(struct consumer_settings *s, struct buf *problems)
 	else if (home != NULL && *home == '/')
 		n = snprintf(s->sqlite_path, sizeof(s->sqlite_path), "%s/.local/state/appctl/monitor.db", home);
 	else
-		return complain(problems, "CONSUMER_SQLITE or CONSUMER_DATABASE must be set: there is no place for the data");
-	return n < (int)sizeof(s->sqlite_path) ? 0 : complain(problems, "CONSUMER_SQLITE: the path is too long");
+		return settings_complain(problems, "CONSUMER_SQLITE or CONSUMER_DATABASE must be set: there is no place for the data");
+	return n < (int)sizeof(s->sqlite_path) ? 0 : settings_complain(problems, "CONSUMER_SQLITE: the path is too long");
 }
 
 /* What the table alone cannot see. */
@@ -72,17 +64,13 @@ check_together(const struct consumer_settings *s, struct buf *problems)
 	int r = 0;
 
 	if (s->secret_file == NULL)
-		r = complain(problems, "CONSUMER_SECRET_FILE must be set: the file with the secret that producers and consumer share");
-	if ((s->ca_file == NULL) != (s->cert_file == NULL) || (s->cert_file == NULL) != (s->key_file == NULL))
-		r = complain(problems, "CONSUMER_CACERTFILE, CONSUMER_CERTFILE and CONSUMER_KEYFILE go together: set all or none");
-	if (s->crl_file != NULL && s->ca_file == NULL)
-		r = complain(problems, "CONSUMER_CRLFILE needs CONSUMER_CACERTFILE");
-	if (s->ca_file != NULL && !s->use_tls)
-		r = complain(problems, "certificates need CONSUMER_USE_TLS=true");
+		r = settings_complain(problems, "CONSUMER_SECRET_FILE must be set: the file with the secret that producers and consumer share");
+	if (settings_check_tls(CONSUMER_PREFIX, &s->tls, problems) < 0)
+		r = -1;
 	if (s->retention_ms != 0 && s->retention_ms < DAY_MS)
-		r = complain(problems, "CONSUMER_RETENTION: at least one day, or 0");
+		r = settings_complain(problems, "CONSUMER_RETENTION: at least one day, or 0");
 	if (s->database != NULL && s->sqlite != NULL)
-		r = complain(problems, "CONSUMER_DATABASE and CONSUMER_SQLITE: one of them");
+		r = settings_complain(problems, "CONSUMER_DATABASE and CONSUMER_SQLITE: one of them");
 	return r;
 }
 

@@ -13,8 +13,7 @@ struct consumer_settings {
 	const char *node;
 	const char *listen_ip;
 	int64_t listen_port;
-	bool use_tls;
-	const char *ca_file, *cert_file, *key_file, *crl_file;
+	struct settings_tls tls;
 	const char *secret_file;
 	const char *database;
 	const char *sqlite;

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -327,4 +328,31 @@ settings_help(const char *prefix, const struct setting *table, size_t count, str
 		buf_addc(out, '\n');
 		print_indented(out, s->help);
 	}
+}
+
+int
+settings_complain(struct buf *problems, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(problems, fmt, ap);
+	va_end(ap);
+	buf_addc(problems, '\n');
+	return -1;
+}
+
+int
+settings_check_tls(const char *prefix, const struct settings_tls *t, struct buf *problems)
+{
+	int r = 0;
+
+	if ((t->ca_file == NULL) != (t->cert_file == NULL) || (t->cert_file == NULL) != (t->key_file == NULL))
+		r = settings_complain(problems, "%s_CACERTFILE, %s_CERTFILE and %s_KEYFILE go together: set all or none",
+				      prefix, prefix, prefix);
+	if (t->crl_file != NULL && t->ca_file == NULL)
+		r = settings_complain(problems, "%s_CRLFILE needs %s_CACERTFILE", prefix, prefix);
+	if (t->ca_file != NULL && !t->use_tls)
+		r = settings_complain(problems, "certificates need %s_USE_TLS=true", prefix);
+	return r;
 }

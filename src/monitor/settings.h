@@ -55,3 +55,13 @@ size_t settings_read(const char *prefix, const struct setting *table, size_t cou
 	struct buf *problems);
 /* The table as text for people. */
 void settings_help(const char *prefix, const struct setting *table, size_t count, struct buf *out);
+/* Adds a line to problems.  Returns -1. */
+int settings_complain(struct buf *problems, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* A TLS connection's settings; certificates are all NULL where a pre-shared key is wanted. */
+struct settings_tls {
+	bool use_tls;
+	const char *ca_file, *cert_file, *key_file, *crl_file;
+};
+/* What a table alone cannot see of them.  -1: a line in problems says it. */
+int settings_check_tls(const char *prefix, const struct settings_tls *t, struct buf *problems);

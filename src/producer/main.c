@@ -90,8 +90,8 @@ connection(const struct producer *p)
 
 	return (struct ws_settings){
 		.protocol = "appctl-monitor", .node = s->node, .secret = p->secret.bytes, .secret_len = p->secret.len,
-		.use_tls = s->use_tls, .ca_file = s->ca_file, .cert_file = s->cert_file, .key_file = s->key_file,
-		.crl_file = s->crl_file, .host = s->ip, .port = s->port_text, .message_max = 64 * 1024,
+		.use_tls = s->tls.use_tls, .ca_file = s->tls.ca_file, .cert_file = s->tls.cert_file, .key_file = s->tls.key_file,
+		.crl_file = s->tls.crl_file, .host = s->ip, .port = s->port_text, .message_max = 64 * 1024,
 	};
 }
 
@@ -122,8 +122,8 @@ give_up_rights(const struct producer_settings *s, struct err *err)
 		{ "/usr", SANDBOX_READ | SANDBOX_EXECUTE }, { "/lib", SANDBOX_READ | SANDBOX_EXECUTE },
 		{ "/lib64", SANDBOX_READ | SANDBOX_EXECUTE }, { "/dev/null", SANDBOX_READ | SANDBOX_WRITE },
 		{ commands ? "/tmp" : NULL, SANDBOX_READ | SANDBOX_WRITE }, { s->spool, SANDBOX_READ | SANDBOX_WRITE },
-		{ s->ca_file, SANDBOX_READ }, { s->cert_file, SANDBOX_READ }, { s->key_file, SANDBOX_READ },
-		{ s->crl_file, SANDBOX_READ }, { s->runtime_dir, SANDBOX_READ },
+		{ s->tls.ca_file, SANDBOX_READ }, { s->tls.cert_file, SANDBOX_READ }, { s->tls.key_file, SANDBOX_READ },
+		{ s->tls.crl_file, SANDBOX_READ }, { s->runtime_dir, SANDBOX_READ },
 	};
 	const struct sandbox box = { paths, sizeof(paths) / sizeof(paths[0]), commands };
 	const char *missing;

@@ -19,12 +19,12 @@ const struct setting producer_settings_table[] = {
 	ROW("PORT", INT, port, 1, 65535, "8888", "its port"),
 	ROW("SECRET_FILE", PATH, secret_file, 0, 0, NULL,
 	    "file with the secret that producer and consumer share;\nmode 0400 or 0600, of the user that runs this"),
-	ROW("USE_TLS", BOOL, use_tls, 0, 0, "true",
+	ROW("USE_TLS", BOOL, tls.use_tls, 0, 0, "true",
 	    "TLS 1.3: with certificates where PRODUCER_CACERTFILE is set,\nelse with a key made of the secret; false: ws://"),
-	ROW("CACERTFILE", PATH, ca_file, 0, 0, NULL, "certificates of the authorities that the consumer's is checked with, PEM"),
-	ROW("CERTFILE", PATH, cert_file, 0, 0, NULL, "this producer's certificate and its chain, PEM"),
-	ROW("KEYFILE", PATH, key_file, 0, 0, NULL, "its key, PEM"),
-	ROW("CRLFILE", PATH, crl_file, 0, 0, NULL, "certificates that were revoked, PEM"),
+	ROW("CACERTFILE", PATH, tls.ca_file, 0, 0, NULL, "certificates of the authorities that the consumer's is checked with, PEM"),
+	ROW("CERTFILE", PATH, tls.cert_file, 0, 0, NULL, "this producer's certificate and its chain, PEM"),
+	ROW("KEYFILE", PATH, tls.key_file, 0, 0, NULL, "its key, PEM"),
+	ROW("CRLFILE", PATH, tls.crl_file, 0, 0, NULL, "certificates that were revoked, PEM"),
 	ROW("INTERVAL", TIME, interval_ms, 100, 3600 * 1000, "2s", "time between two samples"),
 	ROW("SPOOL", PATH, spool, 0, 0, NULL,
 	    "directory for what is not acknowledged yet; made where it is missing;\nnobody else may write in it"),
@@ -59,14 +59,6 @@ const struct setting producer_settings_table[] = {
 const size_t producer_settings_count = sizeof(producer_settings_table) / sizeof(producer_settings_table[0]);
 
 static int
-complain(struct buf *problems, const char *text)
-{
-	buf_adds(problems, text);
-	buf_addc(problems, '\n');
-	return -1;
-}
-
-static int
 split_vips(struct producer_settings *s, struct buf *problems)
 {
 	char *word, *rest = NULL;
@@ -75,10 +67,10 @@ split_vips(struct producer_settings *s, struct buf *problems)
 		return 0;
 	s->vips_text = strdup(s->vips);
 	if (s->vips_text == NULL)
-		return complain(problems, "no memory");
+		return settings_complain(problems, "no memory");
 	for (word = strtok_r(s->vips_text, ", ", &rest); word != NULL; word = strtok_r(NULL, ", ", &rest)) {
 		if (s->vip_count == sizeof(s->vip_names) / sizeof(s->vip_names[0]))
-			return complain(problems, "PRODUCER_VIPS: more than 64 names");
+			return settings_complain(problems, "PRODUCER_VIPS: more than 64 names");
 		s->vip_names[s->vip_count++] = word;
 	}
 	return 0;
@@ -107,19 +99,15 @@ check_together(struct producer_settings *s, struct buf *problems)
 	if (s->ip == NULL && s->otlp_url == NULL)
 		s->ip = "127.0.0.1";
 	if (s->ip != NULL && s->secret_file == NULL)
-		r = complain(problems, "PRODUCER_SECRET_FILE must be set: the file with the secret that producer and consumer share");
+		r = settings_complain(problems, "PRODUCER_SECRET_FILE must be set: the file with the secret that producer and consumer share");
 	if (s->ip != NULL && s->spool == NULL)
-		r = complain(problems, "PRODUCER_SPOOL must be set: a directory for what is not acknowledged yet");
-	if ((s->ca_file == NULL) != (s->cert_file == NULL) || (s->cert_file == NULL) != (s->key_file == NULL))
-		r = complain(problems, "PRODUCER_CACERTFILE, PRODUCER_CERTFILE and PRODUCER_KEYFILE go together: set all or none");
-	if (s->crl_file != NULL && s->ca_file == NULL)
-		r = complain(problems, "PRODUCER_CRLFILE needs PRODUCER_CACERTFILE");
-	if (s->ca_file != NULL && !s->use_tls)
-		r = complain(problems, "certificates need PRODUCER_USE_TLS=true");
+		r = settings_complain(problems, "PRODUCER_SPOOL must be set: a directory for what is not acknowledged yet");
+	if (settings_check_tls(PRODUCER_PREFIX, &s->tls, problems) < 0)
+		r = -1;
 	if (s->otlp_url != NULL && strncmp(s->otlp_url, "http://", 7) != 0 && strncmp(s->otlp_url, "https://", 8) != 0)
-		r = complain(problems, "PRODUCER_OTLP_URL must begin with http:// or https://");
+		r = settings_complain(problems, "PRODUCER_OTLP_URL must begin with http:// or https://");
 	if (s->otlp_headers_file != NULL && s->otlp_url == NULL)
-		r = complain(problems, "PRODUCER_OTLP_HEADERS_FILE needs PRODUCER_OTLP_URL");
+		r = settings_complain(problems, "PRODUCER_OTLP_HEADERS_FILE needs PRODUCER_OTLP_URL");
 	return r;
 }
 

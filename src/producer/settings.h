@@ -15,8 +15,7 @@ struct producer_settings {
 	const char *node;
 	const char *ip;			/* NULL: no WebSocket */
 	int64_t port;
-	bool use_tls;
-	const char *ca_file, *cert_file, *key_file, *crl_file;
+	struct settings_tls tls;
 	const char *secret_file;
 	int64_t interval_ms;
 	const char *spool;
