@@ -178,6 +178,12 @@ publisher_adopt(struct publisher *p, int taken, const struct subscription_filter
 }
 
 void
+daemon_share_log_levels(struct daemon *d)
+{
+	(void)d;
+}
+
+void
 child_keep_fds(struct daemon *d, const struct app *a, struct spawn_fds taken)
 {
 	(void)d;

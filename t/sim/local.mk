@@ -8,8 +8,9 @@ t_sim_sim_LDADD = libcore.la libbase.la
 UNIT_TESTS += t/sim/explore
 t_sim_explore_SOURCES = t/sim/explore.c t/sim/stage.c t/sim/stage.h t/sim/dice.c t/sim/keeper.c t/sim/promises.c t/sim/requests.c t/sim/world.c t/sim/world.h
 t_sim_explore_LDADD = libcore.la libbase.la
+t_sim_explore_CPPFLAGS = $(AM_CPPFLAGS)
 if !SANITIZERS
-t_sim_explore_CPPFLAGS = $(AM_CPPFLAGS) -DSTAGE
+t_sim_explore_CPPFLAGS += -DSTAGE
 t_sim_explore_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 endif
 
