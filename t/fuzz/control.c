@@ -192,12 +192,6 @@ child_keep_fds(struct daemon *d, const struct app *a, struct spawn_fds taken)
 }
 
 void
-daemon_share_log_levels(struct daemon *d)
-{
-	(void)d;
-}
-
-void
 state_put_transient(struct state_file *s, const char *name, const char *definition)
 {
 	(void)s;
