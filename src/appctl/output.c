@@ -65,6 +65,8 @@ add_text(struct buf *b, const char *text)
 	for (s = (const unsigned char *)text; *s; s++) {
 		if ((*s < 0x20 && *s != '\t') || *s == 0x7f)
 			buf_printf(b, "\\x%02x", *s);
+		else if (*s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0)	/* C1: terminals obey them, too */
+			buf_printf(b, "\\x%02x", *++s);
 		else
 			buf_addc(b, (char)*s);
 	}

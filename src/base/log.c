@@ -58,6 +58,21 @@ write_line(const char *line, size_t len)
 	return write(STDERR_FILENO, line, len) == (ssize_t)len;
 }
 
+/* Texts of others are in it: none of them begins a line, or speaks to a terminal (C1 controls are two bytes of UTF-8). */
+static void
+make_plain(char *text, bool has_lines)
+{
+	unsigned char *s;
+
+	for (s = (unsigned char *)text; *s != '\0'; s++) {
+		if (*s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0)
+			*s++ = '?';
+		else if ((*s >= 0x20 && *s != 0x7f) || *s == '\t' || (*s == '\n' && has_lines))
+			continue;
+		*s = '?';
+	}
+}
+
 void
 log_write(enum log_module module, enum log_level level, const char *fmt, ...)
 {
@@ -73,6 +88,7 @@ log_write(enum log_module module, enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
 	va_end(ap);
+	make_plain(line + len, strchr(fmt, '\n') != NULL);
 	len = strlen(line);
 	line[len++] = '\n';
 	dropped = write_line(line, len) ? 0 : dropped + 1;

@@ -26,6 +26,7 @@ enum log_module {
 /* What stands before each line, e.g. "appctld"; borrowed. */
 void log_init(const char *program);
 bool log_enabled(enum log_module module, enum log_level level);
+/* Control characters become question marks; newlines too unless fmt has one. */
 void log_write(enum log_module module, enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Sets the level of one module, or of all with LOG_MODULE_COUNT. */

@@ -198,6 +198,11 @@ t_unit_challenge_SOURCES = t/unit/challenge.c
 t_unit_challenge_CPPFLAGS = $(unit_cppflags)
 t_unit_challenge_LDADD = $(unit_libs) $(NETTLE_LIBS)
 
+UNIT_TESTS += t/unit/log
+t_unit_log_SOURCES = t/unit/log.c
+t_unit_log_CPPFLAGS = $(unit_cppflags)
+t_unit_log_LDADD = $(unit_libs)
+
 UNIT_TESTS += t/unit/seen
 t_unit_seen_SOURCES = t/unit/seen.c src/consumer/seen.c
 t_unit_seen_CPPFLAGS = $(unit_cppflags)
