@@ -244,7 +244,7 @@ pg_open(struct backend *b, int64_t *newest_us, struct err *err)
 		return -1;
 	if (pq_query(&b->q, "SELECT (extract(epoch FROM max(ts)) * 1000000)::bigint FROM batch", &r, err) < 0)
 		return -1;
-	*newest_us = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+	*newest_us = PQntuples(r) == 1 ? strtoll(PQgetvalue(r, 0, 0), NULL, 10) : 0;
 	PQclear(r);
 	return 0;
 }

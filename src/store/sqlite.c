@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { BUSY_MS = 5000, DELETE_SLICE = 5000, VACUUM_PAGES = 2000 };
+enum { BUSY_MS = 5000, DELETE_SLICE = 5000, VACUUM_PAGES = 2000, NODE_SIZE = 512 };
 
 /* --- Statements ------------------------------------------------------------- */
 
@@ -301,23 +301,27 @@ sqlite_marks(struct backend *b, struct mark *list, struct err *err)
 
 /* --- Retention -------------------------------------------------------------- */
 
-/* The node behind `after`, in the order of the index; "": there is none. */
+/* Goes on from a node to the one behind it, in the order of the index; "": there is none. */
 static int
-next_node(struct backend *b, const char *table, const char *after, char *node, size_t size, struct err *err)
+next_node(struct backend *b, const char *table, char node[NODE_SIZE], struct err *err)
 {
-	char sql[160];
+	char sql[160], next[NODE_SIZE];
 	sqlite3_stmt *s = NULL;
 	int step = SQLITE_ERROR;
 
 	snprintf(sql, sizeof(sql), "SELECT coalesce(min(node), '') FROM \"%s\" WHERE node > ?", table);
 	if (sqlite3_prepare_v2(b->db, sql, -1, &s, NULL) == SQLITE_OK) {
-		sqlite3_bind_text(s, 1, after, -1, SQLITE_TRANSIENT);
+		sqlite3_bind_text(s, 1, node, -1, SQLITE_TRANSIENT);
 		step = sqlite3_step(s);
 	}
 	if (step == SQLITE_ROW)
-		snprintf(node, size, "%s", (const char *)sqlite3_column_text(s, 0));
+		snprintf(next, sizeof(next), "%s", (const char *)sqlite3_column_text(s, 0));
 	sqlite3_finalize(s);
-	return step == SQLITE_ROW ? 0 : sqlite_fail(b, table, err);
+	if (step != SQLITE_ROW)
+		return sqlite_fail(b, table, err);
+	/* A damaged database may hold what is no name of ours, which would come back for ever. */
+	snprintf(node, NODE_SIZE, "%s", strcmp(next, node) > 0 ? next : "");
+	return 0;
 }
 
 static int
@@ -342,12 +346,12 @@ delete_some(struct backend *b, const char *sql, const char *node, int64_t before
 static int
 drop_of_table(struct backend *b, const char *table, int64_t before_us, bool *more, struct err *err)
 {
-	char sql[256], node[512] = "";
+	char sql[256], node[NODE_SIZE] = "";
 
 	snprintf(sql, sizeof(sql), "DELETE FROM \"%s\" WHERE rowid IN (SELECT rowid FROM \"%s\" WHERE ts < ?1 AND node = ?2 LIMIT %d)",
 		 table, table, DELETE_SLICE);
 	for (;;) {
-		if (next_node(b, table, node, node, sizeof(node), err) < 0)
+		if (next_node(b, table, node, err) < 0)
 			return -1;
 		if (node[0] == '\0')
 			return 0;
