@@ -6,6 +6,7 @@ use warnings;
 
 use Cwd ();
 use Exporter 'import';
+use Compress::Raw::Zlib ();
 use File::Path ();
 use File::Temp ();
 use IO::Socket::INET;
@@ -500,6 +501,16 @@ sub kill_everything {
 	1 while waitpid(-1, POSIX::WNOHANG()) > 0;
 }
 
+# A keeper that was killed, and that no other followed, left its control group: it is named after its runtime directory.
+sub remove_control_groups {
+	my $base = cgroup_directory() // return;
+	for my $node (@nodes) {
+		my ($device, $inode) = stat $node->runtime_dir or next;
+		my $group = sprintf '%s/appctl-%08x', $base, Compress::Raw::Zlib::crc32(pack('QQ', $device, $inode));
+		rmdir for glob("$group/*/"), $group;
+	}
+}
+
 sub END {
 	return if $$ != $owner;
 	my $status = $?;
@@ -509,6 +520,7 @@ sub END {
 		$status ||= 1;
 	}
 	kill_everything();
+	remove_control_groups();
 	File::Path::remove_tree(@scratch, { error => \my $ignored }) unless $ENV{APPCTL_TEST_KEEP};
 	$? = $status;
 }
