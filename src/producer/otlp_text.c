@@ -3,6 +3,8 @@
 
 #include "producer/otlp_text.h"
 
+#include "monitor/tables.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -67,6 +69,19 @@ add_attribute(struct buf *out, const char *between, const struct cell *column, c
 	buf_adds(out, "}}");
 }
 
+/* A gauge keeps its type: what its column is, not how its value happens to be written ("0"). */
+static bool
+is_whole(const struct gauges *g, const struct cell *name)
+{
+	const struct table *t = monitor_table_by_name(g->table, strlen(g->table));
+	size_t i;
+
+	for (i = 0; i < t->column_count; i++)
+		if (is_text(name, t->columns[i].name))
+			return t->columns[i].type == COLUMN_INT;
+	return false;
+}
+
 static void
 add_point(struct buf *out, const char *between, const struct batch *b, const struct gauges *g, size_t row, size_t column)
 {
@@ -75,10 +90,10 @@ add_point(struct buf *out, const char *between, const struct batch *b, const str
 	size_t i;
 
 	buf_printf(out, "%s{\"timeUnixNano\":\"%" PRId64 "000\",", between, b->ts_us);
-	if (value->type == CELL_INT)
+	if (value->type == CELL_INT && is_whole(g, &b->columns[column]))
 		buf_printf(out, "\"asInt\":\"%" PRId64 "\"", value->i);
 	else
-		buf_printf(out, "\"asDouble\":%.15g", value->d);
+		buf_printf(out, "\"asDouble\":%.15g", value->type == CELL_INT ? (double)value->i : value->d);
 	buf_adds(out, ",\"attributes\":[");
 	for (i = 0; i < b->column_count; i++) {
 		if (!is_one_of(&b->columns[i], g->labels) || (cells[i].type != CELL_TEXT && cells[i].type != CELL_INT))
