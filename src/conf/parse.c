@@ -212,11 +212,20 @@ copy_root(struct copier *c, const config_t *cfg, struct problems *ps)
 static struct item *
 parse_scanned(struct copier *c, const char *coded, struct problems *ps)
 {
+	const char *text = coded ? coded : c->text;
 	struct item *root = NULL;
 	config_t cfg;
+	int good;
 
 	config_init(&cfg);
-	if (config_read_string(&cfg, coded ? coded : c->text) != CONFIG_TRUE)
+	good = config_read_string(&cfg, text);
+	/* Where memory ran out it says anything: what is wrong with the text is what it says again. */
+	if (good != CONFIG_TRUE) {
+		config_destroy(&cfg);
+		config_init(&cfg);
+		good = config_read_string(&cfg, text);
+	}
+	if (good != CONFIG_TRUE)
 		say_why(&cfg, c->file, c->text, c->scan, ps);
 	else if (coded == NULL || scan_report_twice(c->file, c->text, c->scan, ps) == 0)
 		root = copy_root(c, &cfg, ps);

@@ -310,10 +310,13 @@ state_files(const struct state_view *v, struct fragment **out, size_t *n)
 			sizeof(struct fragment));
 	}
 	*n = found.len / sizeof(struct fragment);
-	if (found.failed)
-		buf_free(&found);
 	*out = (struct fragment *)(void *)found.data;
-	return found.data || *n == 0 ? 0 : -1;
+	if (!found.failed)
+		return 0;
+	*n = 0;
+	*out = NULL;
+	buf_free(&found);
+	return -1;
 }
 
 /* A new file in the making. */
