@@ -84,20 +84,28 @@ subtest 'for a while' => sub {
 	is(slurp($node->dir . '/order'), "web\ncache\ndb\n", 'in order');
 };
 
-# Counted without a fault; then one fails each time.
-my $count = "$work/count";
-my $r = play(engine_below => ['env', "LD_PRELOAD=$lib", "NO_MEMORY_COUNT=$count"]);
-is(trouble_of($r), '', 'without a fault');
-my @all = 1 .. slurp($count);
-my @points = evenly(24, @all);
-my @failed;
-for my $n (@points) {
-	my $r = play(engine_below => ['env', "LD_PRELOAD=$lib", "NO_MEMORY_AT=$n"], faults => 1);
-	next unless defined $r->{error};
-	push @failed, $n;
-	fail("allocation $n fails");
-	diag(trouble_of($r));
+# Counted without a fault; then one fails each time, in the first engine or in the one that goes on after it.
+sub each_fails_once {
+	my ($who, $points, $key, @first) = @_;
+	my $count = "$work/count";
+	unlink $count;
+	my $r = play(@first, $key => ['env', "LD_PRELOAD=$lib", "NO_MEMORY_COUNT=$count"]);
+	is(trouble_of($r), '', "$who, without a fault");
+	my @all = 1 .. slurp($count);
+	my @points = evenly($points, @all);
+	my @failed;
+	for my $n (@points) {
+		my $r = play(@first, $key => ['env', "LD_PRELOAD=$lib", "NO_MEMORY_AT=$n"], faults => 1);
+		next unless defined $r->{error};
+		push @failed, $n;
+		fail("$who: allocation $n fails");
+		diag(trouble_of($r));
+	}
+	is("@failed", '', sprintf '%s: %d of %d allocations fail once', $who, scalar @points, scalar @all);
+	return scalar @points;
 }
-is("@failed", '', sprintf '%d of %d allocations of the engine fail once', scalar @points, scalar @all);
-diag(sprintf '%d allocations of the engine failed once, and memory was out for ever and for a while', scalar @points);
+
+my $n = each_fails_once('the engine', 24, 'engine_below');
+$n += each_fails_once('one that goes on', 12, 'second_below', engine_below => ['env', "LD_PRELOAD=$lib", 'NO_MEMORY_END=2000']);
+diag("$n allocations of engines failed once, and memory was out for ever and for a while");
 done_testing;

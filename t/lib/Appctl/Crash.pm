@@ -304,17 +304,18 @@ sub recovery_ms {
 
 # --- A run -----------------------------------------------------------------------------
 
-# The first engine runs below this command, those after it as they are.
+# The first engine runs below this command, the second below another, those after it as they are.
 sub put_wrapper {
 	my ($node, $o) = @_;
 	my $dir = $node->dir . '/libexec';
 	my $real = program('appctl-engine');
 	my $first = join ' ', map { "'$_'" } @{ $o->{engine_below} // [] };
+	my $second = join ' ', map { "'$_'" } @{ $o->{second_below} // [] };
 	my $all = join ' ', map { "export $_='$o->{engine_env}{$_}';" } keys %{ $o->{engine_env} // {} };
 	mkdir $dir;
 	spew("$dir/appctl-engine", "#!/bin/sh\n" . "d='" . $node->dir . "'\n$all\n"
 		. "[ -e \$d/first ] || { : >\$d/first; exec $first '$real' \"\$\@\"; }\n"
-		. "[ -e \$d/again ] || : >\$d/again\necho >>\$d/engines\nexec '$real' \"\$\@\"\n");
+		. "echo >>\$d/engines\n[ -e \$d/again ] || { : >\$d/again; exec $second '$real' \"\$\@\"; }\nexec '$real' \"\$\@\"\n");
 	chmod 0755, "$dir/appctl-engine";
 	$node->{env} = { %{ $node->{env} // {} }, APPCTL_LIBEXECDIR => $dir, ASAN_OPTIONS => 'detect_leaks=0' };
 }
