@@ -65,7 +65,7 @@ sub shell {
 	my ($block, %env) = @_;
 	$block =~ s{/etc/appctl/conf\.d}{$dir/conf.d}g;
 	$block =~ s{/var/lib/appctl-monitor}{$state}g;
-	my $prelude = "set -e\nuseradd() { :; }\nsudo() { shift 2; \"\$@\"; }\ninstall() { mkdir -m 0700 $state; }\n";
+	my $prelude = "set -e\nuseradd() { :; }\nsudo() { shift 2; \"\$@\"; }\ninstall() { for directory; do :; done; mkdir -p -m 0700 \"\$directory\"; }\n";
 	return run_program('sh', '-c', "$prelude$block", { directory => $dir, timeout => 60,
 		env => { PATH => "$own:$ENV{PATH}", APPCTL_LIBEXECDIR => $own, APPCTL_RUNTIME_DIR => $node->runtime_dir, TZ => 'UTC', %env } });
 }
