@@ -362,14 +362,13 @@ wait_ms(const struct keeper *k)
 }
 
 static void
-run_due(struct keeper *k)
+run_due(struct keeper *k, int64_t now)
 {
 	static void (*const due[DEADLINE_COUNT])(struct keeper *k) = {
 #define X(id, handler) [DUE_##id] = handler,
 		DEADLINES(X)
 #undef X
 	};
-	int64_t now = now_ms();
 	int d;
 
 	for (d = 0; d < DEADLINE_COUNT; d++) {
@@ -400,32 +399,36 @@ handle(struct keeper *k, const struct epoll_event *ev)
 
 /* A container that was paused: while the keeper could not look, the engine could not answer, and gets that time back. */
 static void
-forgive_standstill(struct keeper *k, int64_t waited_ms, int64_t wanted_ms)
+forgive_standstill(struct keeper *k, int64_t lost_ms)
 {
 	static const enum deadline of_engine[] = { DUE_READY, DUE_PONG, DUE_ACK };
 	size_t i;
 
-	for (i = 0; wanted_ms >= 0 && waited_ms - wanted_ms > STANDSTILL_MS && i < sizeof(of_engine) / sizeof(*of_engine); i++)
+	for (i = 0; lost_ms > STANDSTILL_MS && i < sizeof(of_engine) / sizeof(*of_engine); i++)
 		if (k->deadlines[of_engine[i]] != 0)
-			k->deadlines[of_engine[i]] += waited_ms;
+			k->deadlines[of_engine[i]] += lost_ms;
 }
 
 static void
 run(struct keeper *k)
 {
 	struct epoll_event ev[8];
-	int64_t begin;
+	int64_t now, begin, waited;
 	int i, n, ms;
 
 	engine_start(k);
+	now = now_ms();
 	while (!k->done) {
 		ms = wait_ms(k);
 		begin = now_ms();
 		n = epoll_wait(k->epoll_fd, ev, sizeof(ev) / sizeof(*ev), ms);
-		forgive_standstill(k, now_ms() - begin, ms);
+		/* Lost is what the last turn took, and a wait that was longer than asked for: nobody knows since when.  Due is what was so before. */
+		waited = now_ms() - begin;
+		forgive_standstill(k, begin - now + (ms >= 0 && waited - ms > STANDSTILL_MS ? waited : 0));
+		now = begin + waited;
 		for (i = 0; i < n && !k->done; i++)
 			handle(k, &ev[i]);
-		run_due(k);
+		run_due(k, now);
 		tell_flush(k);
 	}
 }
