@@ -75,7 +75,7 @@ fill_passed(struct keeper *k, const struct spawn_order *o, struct spawn_job *job
 static pid_t
 spawn_in(struct keeper *k, struct kid *kid, const struct spawn_order *o, struct spawn_failure *why)
 {
-	struct spawn_job job = { .order = o, .cgroup_fd = -1 };
+	struct spawn_job job = { .order = o, .cgroup_fd = -1, .runtime_fd = k->runtime.dir_fd };
 	struct spawn_lend lend = { -1, o->fixed.ready_fd };
 	autoclose int cgroup_fd = -1;
 	autoclose int theirs = -1;

@@ -113,7 +113,7 @@ spawn_engine(struct keeper *k, int link, struct spawn_failure *why)
 	};
 	const struct spawn_order order = {
 		.fixed = { .flags = SPAWN_SESSION, .stdio = { STDIO_NULL, STDIO_INHERIT, STDIO_INHERIT }, .limit_count = 1 },
-		.limits = &nofile, .directory = "", .root = "", .log_path = "", .argv = argv,
+		.limits = &nofile, .directory = "", .root = "", .log_path = "", .runtime_directory = "", .argv = argv,
 		.envp = (const char *const *)environ,
 	};
 	const struct spawn_job job = { .order = &order, .cgroup_fd = -1, .lend = lend, .lend_count = sizeof(lend) / sizeof(*lend) };

@@ -187,7 +187,7 @@ spawn_trial(struct keeper *k, int handover, int state, struct spawn_failure *why
 	const char *argv[] = { k->reexec.program, "--trial", NULL };
 	const struct spawn_order order = {
 		.fixed = { .flags = SPAWN_SESSION, .stdio = { STDIO_NULL, STDIO_PASSED, STDIO_PASSED } },
-		.directory = "", .root = "", .log_path = "", .argv = argv, .envp = (const char *const *)environ,
+		.directory = "", .root = "", .log_path = "", .runtime_directory = "", .argv = argv, .envp = (const char *const *)environ,
 	};
 	const struct spawn_lend lend[] = { { handover, TRIAL_FD_HANDOVER }, { state, ENGINE_FD_STATE } };
 	const struct spawn_job job = {

@@ -31,7 +31,7 @@ struct waiter {
 };
 
 struct engine {
-	char node[NAME_MAX_LEN + 1];
+	char node[NODE_MAX_LEN + 1];
 	struct model *model;
 	struct graph *graph;		/* over apps[] */
 	struct app **apps;		/* the model's, then the leaving and transient ones, last the barrier */

@@ -36,15 +36,26 @@ name_is_valid(const char *name)
 	return len <= NAME_MAX_LEN;
 }
 
+/* How much of it may be a node's name or its host. */
+static size_t
+word_of_node(const char *s)
+{
+	size_t len = 0;
+
+	while (isalnum((unsigned char)s[len]) || (len > 0 && s[len] != '\0' && strchr("-_.", s[len]) != NULL))
+		len++;
+	return len;
+}
+
 bool
 node_name_is_valid(const char *name)
 {
-	size_t len;
+	size_t len = word_of_node(name), host;
 
-	for (len = 0; name[len] != '\0'; len++)
-		if (!isalnum((unsigned char)name[len]) && (len == 0 || strchr("-_.", name[len]) == NULL))
-			return false;
-	return len > 0 && len <= NAME_MAX_LEN;
+	if (len == 0 || len > NAME_MAX_LEN || name[len] == '\0')
+		return len > 0 && len <= NAME_MAX_LEN;
+	host = word_of_node(name + len + 1);
+	return name[len] == '@' && host > 0 && name[len + 1 + host] == '\0' && len + 1 + host <= NODE_MAX_LEN;
 }
 
 /* Apps, roles and modes lie in order of name: first member of each is the name. */

@@ -12,7 +12,8 @@
  * changes; a reload makes another.  Names have become indices into apps[],
  * times milliseconds, signals numbers.  Everything lives in the model's arena.
  */
-enum { NAME_MAX_LEN = 63 };			/* of applications, roles, modes and nodes */
+enum { NAME_MAX_LEN = 63 };			/* of applications, roles and modes, and of a node without its host */
+enum { NODE_MAX_LEN = 255 };			/* of a node, name@host */
 enum { APP_NONE = UINT32_MAX };
 
 #define DURATION_INFINITE INT64_MAX
@@ -76,10 +77,12 @@ struct circumstances {
 	struct strings groups;
 	int umask;				/* -1: the daemon's */
 	const char *directory, *root;
+	const char *runtime_directory;		/* a name below appctld's own; NULL: none */
 	struct strings environment;		/* "NAME=value" */
 	struct strings environment_files;	/* a leading "-": may be missing */
 	bool clear_environment;
 	bool no_new_privileges;
+	bool controlling_terminal;		/* standard input becomes it, where that is a terminal */
 	bool has_nice, has_oom_score_adj, has_capabilities;
 	int nice, oom_score_adj;
 	int ionice;				/* class << 13 | level as ioprio_set(2) takes it; -1: the daemon's */
@@ -103,6 +106,7 @@ struct app_def {
 	enum give_up on_give_up;
 	const char *give_up_mode;
 	bool essential;
+	bool announces_nodes;		/* it may say that nodes are up or down */
 	int64_t shutdown_ms;		/* 0: brutal_kill; DURATION_INFINITE: infinity */
 	int stop_signal;
 	struct command stop_command;
@@ -231,6 +235,6 @@ const char *ready_type_name(enum ready_type t);
 int signal_by_name(const char *name);
 /* 15 -> "TERM"; numbers that have no name become "RTMIN+n" or the number; lent until the next call. */
 const char *signal_name(int signo);
-/* As of applications, but what hostnames have is welcome too: dots, and a digit first. */
+/* NAME or NAME@HOST; as of applications, but what hostnames have is welcome too: dots, and a digit first. */
 bool node_name_is_valid(const char *name);
 bool name_is_valid(const char *name);		/* [A-Za-z][-A-Za-z0-9_]*, at most NAME_MAX_LEN, not add or del */

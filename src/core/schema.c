@@ -362,6 +362,7 @@ static const struct key app_keys[] = {
 	{ .name = "groups", .kind = &kind_groups, AS(groups), .flags = KEY_RESTART | KEY_SET },
 	{ .name = "umask", .kind = &kind_umask, AS(umask), .flags = KEY_RESTART },
 	{ .name = "directory", .kind = &kind_path, AS(directory), .flags = KEY_RESTART },
+	{ .name = "runtime_directory", .kind = &kind_dir_name, AS(runtime_directory), .flags = KEY_RESTART },
 	{ .name = "root", .kind = &kind_path, AS(root), .flags = KEY_RESTART },
 	{ .name = "environment", .kind = &kind_env, AS(environment), .flags = KEY_RESTART | KEY_MAP },
 	{ .name = "environment_files", .kind = &kind_files, AS(environment_files), .flags = KEY_RESTART | KEY_SET },
@@ -374,6 +375,8 @@ static const struct key app_keys[] = {
 	{ .name = "limits", .kind = &kind_limits, .in = IN_AS, .flags = KEY_RESTART | KEY_MAP },
 	{ .name = "capabilities", .kind = &kind_capabilities, .in = IN_AS, .flags = KEY_RESTART | KEY_SET },
 	{ .name = "no_new_privileges", .kind = &kind_bool, AS(no_new_privileges), .flags = KEY_RESTART },
+	{ .name = "controlling_terminal", .kind = &kind_bool, AS(controlling_terminal), .flags = KEY_RESTART },
+	{ .name = "announces_nodes", .kind = &kind_bool, APP(announces_nodes) },
 	{ .name = "log", .kind = &kind_log, .in = IN_APP, .flags = KEY_RESTART },
 
 	{ .name = "health", .flags = KEY_UNSUPPORTED },

@@ -36,7 +36,7 @@ read_settings(struct builder *b)
 		builder_set_path(b, "node", NULL, NULL);
 		b->m->node = reader_text(&b->r, g->node);
 		if (b->m->node != NULL && !node_name_is_valid(b->m->node))
-			reader_fail(&b->r, g->node, "letters, digits, -, _ and ., at most 63", "\"%.80s\" is no node's name", b->m->node);
+			reader_fail(&b->r, g->node, "NAME or NAME@HOST: letters, digits, -, _ and ., a name of at most 63", "\"%.80s\" is no node's name", b->m->node);
 	}
 	if (g->default_mode != NULL) {
 		builder_set_path(b, "default_mode", NULL, NULL);

@@ -197,6 +197,17 @@ read_path(struct reader *r, const struct key *k, const struct item *it, void *ba
 	*FIELD(const char *, base, k) = s;
 }
 
+/* One name, as of applications: nothing of appctld's own begins or looks like it. */
+static void
+read_dir_name(struct reader *r, const struct key *k, const struct item *it, void *base)
+{
+	const char *s = reader_text(r, it);
+
+	if (s != NULL && !name_is_valid(s))
+		reader_fail(r, it, "letters, digits, - and _, a letter first, at most 63", "must be a name, without a path");
+	*FIELD(const char *, base, k) = s;
+}
+
 static void
 read_url(struct reader *r, const struct key *k, const struct item *it, void *base)
 {
@@ -209,6 +220,7 @@ read_url(struct reader *r, const struct key *k, const struct item *it, void *bas
 
 const struct kind kind_string = { read_string, print_string };
 const struct kind kind_path = { read_path, print_string };
+const struct kind kind_dir_name = { read_dir_name, print_string };
 const struct kind kind_url = { read_url, print_string };
 
 static void

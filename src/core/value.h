@@ -38,7 +38,7 @@ struct choice {
 };
 enum { CHOICE_UNSUPPORTED = -1 };
 
-extern const struct kind kind_string, kind_path, kind_url, kind_command, kind_bool, kind_int, kind_number,
+extern const struct kind kind_string, kind_path, kind_dir_name, kind_url, kind_command, kind_bool, kind_int, kind_number,
 	kind_duration, kind_shutdown, kind_signal, kind_choice, kind_refs, kind_strings, kind_files, kind_user,
 	kind_group, kind_groups, kind_env, kind_umask, kind_ionice, kind_affinity, kind_capabilities, kind_limits;
 

@@ -264,6 +264,7 @@ make_env(struct order *r)
 	if (!has_env(r, "PATH"))
 		put_env(r, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	put_user_env(r);
+	put_env(r, r->d->runtime_env);
 	for (i = 0; i < def->as->environment_files.n; i++) {
 		if (put_env_file(r, def->as->environment_files.v[i]) < 0)
 			return -1;
@@ -275,6 +276,7 @@ make_env(struct order *r)
 	if (r->kind == CHILD_STOP || r->kind == CHILD_RELOAD)
 		put_env(r, text(r, "MAINPID=%ld", (long)r->app->pid));
 	put_env(r, text(r, "APPCTL_APP=%s", r->app->name));
+	put_env(r, text(r, "APPCTL_SELF=%s/%s", r->d->node, r->app->name));
 	put_env(r, text(r, "APPCTL_INCARNATION=%" PRIu64, r->inc));
 	add_pointer(&r->envp, NULL);
 	return 0;
@@ -430,7 +432,8 @@ make_circumstances(struct order *r)
 
 	f->flags |= SPAWN_SESSION | (as->umask >= 0 ? SPAWN_HAS_UMASK : 0) | (as->has_nice ? SPAWN_HAS_NICE : 0) |
 		(as->has_oom_score_adj ? SPAWN_HAS_OOM : 0) | (as->ionice >= 0 ? SPAWN_HAS_IONICE : 0) |
-		(as->has_capabilities ? SPAWN_HAS_CAPS : 0) | (as->no_new_privileges ? SPAWN_NO_NEW_PRIVS : 0);
+		(as->has_capabilities ? SPAWN_HAS_CAPS : 0) | (as->no_new_privileges ? SPAWN_NO_NEW_PRIVS : 0) |
+		(as->controlling_terminal && r->kind == CHILD_MAIN ? SPAWN_TERMINAL : 0);
 	f->umask = as->umask >= 0 ? (uint32_t)as->umask : 0;
 	f->nice = as->nice;
 	f->oom_score_adj = as->oom_score_adj;
@@ -494,6 +497,7 @@ make_order(struct order *r, const struct spawn_fds *given)
 	r->o.cgroup = *r->d->cgroup_dir ? r->app->name : "";
 	r->o.directory = as->directory ? as->directory : "";
 	r->o.root = as->root ? as->root : "";
+	r->o.runtime_directory = as->runtime_directory && r->kind == CHILD_MAIN ? as->runtime_directory : "";
 	make_circumstances(r);
 	make_label(r);
 	make_stdio(r, given);

@@ -34,6 +34,7 @@ struct daemon {
 	struct link_hello hello;	/* what the keeper said at the start */
 	const char *config_path;	/* of the main file */
 	const char *runtime_dir;
+	const char *runtime_env;	/* "APPCTL_RUNTIME_DIR=…", shared by all that is started; NULL: not known */
 	const char *node;
 	const char *cgroup_dir;		/* "" where there is none */
 	int64_t config_read_us;		/* when the configuration in force was read */

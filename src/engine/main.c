@@ -177,14 +177,14 @@ main(int argc, char **argv)
 {
 	static struct shell shell;
 	static struct daemon d = { .shell = &shell, .cgroup_dir = "", .runtime_dir = "" };
-	static char default_path[PATH_MAX];
+	static char default_path[PATH_MAX], runtime_env[PATH_MAX + 32];
 	struct asked asked = { 0 };
 
 	log_init("appctld");
 	if (read_options(argc, argv, &d, &asked) < 0)
 		return EXIT_USAGE;
 	if (d.node != NULL && !node_name_is_valid(d.node)) {
-		fprintf(stderr, "appctld: -n \"%.80s\" is no node's name: letters, digits, -, _ and ., at most 63\n", d.node);
+		fprintf(stderr, "appctld: -n \"%.80s\" is no node's name: NAME or NAME@HOST, letters, digits, -, _ and ., a name of at most 63\n", d.node);
 		return EXIT_USAGE;
 	}
 	if (d.config_path == NULL) {
@@ -199,6 +199,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "appctl-engine: this program is started by appctld\n");
 		return EXIT_USAGE;
 	}
+	if (*d.runtime_dir != '\0' && snprintf(runtime_env, sizeof(runtime_env), "APPCTL_RUNTIME_DIR=%s", d.runtime_dir) > 0)
+		d.runtime_env = runtime_env;
 	ignore_signals();
 	allow_many_descriptors();
 	if (make_parts(&d) < 0)

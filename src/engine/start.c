@@ -32,7 +32,7 @@ seed(void)
 static const char *
 node_name(const struct model *m)
 {
-	static char name[NAME_MAX_LEN + 1];
+	static char name[NODE_MAX_LEN + 1];
 
 	if (m->node != NULL)
 		snprintf(name, sizeof(name), "%s", m->node);

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -28,11 +29,13 @@ enum { WHO_PROCESS = 1 };		/* IOPRIO_WHO_PROCESS: libc has no name for it */
 #define SYS_setresgid_ SYS_setresgid32
 #define SYS_setgroups_ SYS_setgroups32
 #define SYS_getgroups_ SYS_getgroups32
+#define SYS_fchown_ SYS_fchown32
 #else
 #define SYS_setresuid_ SYS_setresuid
 #define SYS_setresgid_ SYS_setresgid
 #define SYS_setgroups_ SYS_setgroups
 #define SYS_getgroups_ SYS_getgroups
+#define SYS_fchown_ SYS_fchown
 #endif
 
 /* A sanitizer's bookkeeping belongs to the parent's stack: the child's functions go without it. */
@@ -132,6 +135,29 @@ set_oom_score(struct plan *p)
 	return write_file(AT_FDCWD, "/proc/self/oom_score_adj", at, (size_t)(text + sizeof(text) - at));
 }
 
+/*
+ * Below a directory that only the caller can write in.  What an earlier user of the name left is taken over, its
+ * contents untouched; a link in its place is refused.
+ */
+IN_CHILD long
+make_runtime_directory(struct plan *p)
+{
+	enum { FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+	const struct link_spawn *f = &p->order->fixed;
+	const char *name = p->order->runtime_directory;
+	uint32_t uid = f->flags & SPAWN_HAS_UID ? f->uid : UINT32_MAX, gid = f->flags & SPAWN_HAS_GID ? f->gid : UINT32_MAX;
+	long fd;
+
+	if (name[0] == '\0')
+		return 0;
+	if (syscall(SYS_mkdirat, p->job->runtime_fd, name, 0755) < 0 && errno != EEXIST)
+		return -1;
+	fd = syscall(SYS_openat, p->job->runtime_fd, name, FLAGS, 0);
+	if (fd < 0 || syscall(SYS_fchown_, fd, uid, gid) < 0 || syscall(SYS_fchmod, fd, 0755) < 0)
+		return -1;
+	return syscall(SYS_close, fd);
+}
+
 /* O_NONBLOCK: the open of a fifo that nobody reads must fail rather than stop the parent too. */
 IN_CHILD long
 open_log(struct plan *p)
@@ -204,6 +230,15 @@ set_descriptors(struct plan *p)
 		if (put_descriptor(p->job->lend[i].from, p->job->lend[i].to) < 0)
 			return -1;
 	return close_others(p);
+}
+
+/* ENOTTY: it is no terminal. */
+IN_CHILD long
+take_terminal(struct plan *p)
+{
+	if (!(p->order->fixed.flags & SPAWN_TERMINAL) || syscall(SYS_ioctl, 0, TIOCSCTTY, 0) == 0 || errno == ENOTTY)
+		return 0;
+	return -1;
 }
 
 IN_CHILD long
@@ -414,8 +449,10 @@ static const struct {
 	{ SPAWN_STEP_PRIORITY, set_priority },
 	{ SPAWN_STEP_AFFINITY, set_affinity },
 	{ SPAWN_STEP_OOM_SCORE, set_oom_score },
+	{ SPAWN_STEP_RUNTIME_DIRECTORY, make_runtime_directory },
 	{ SPAWN_STEP_LOG, open_log },
 	{ SPAWN_STEP_DESCRIPTORS, set_descriptors },
+	{ SPAWN_STEP_TERMINAL, take_terminal },
 	{ SPAWN_STEP_ROOT, change_root },
 	{ SPAWN_STEP_CAPABILITIES, bound_capabilities },
 	{ SPAWN_STEP_GROUPS, set_groups },

@@ -38,6 +38,7 @@ struct spawn_lend {
 struct spawn_job {
 	const struct spawn_order *order;
 	int cgroup_fd;			/* a directory; -1: stay in the caller's */
+	int runtime_fd;			/* where the order's runtime_directory is made */
 	int passed[3];			/* for STDIO_PASSED */
 	const struct spawn_lend *lend;	/* beside 0, 1 and 2; nothing else stays open */
 	size_t lend_count;

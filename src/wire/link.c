@@ -8,7 +8,7 @@
 enum tail { TAIL_NONE, TAIL_TEXT, TAIL_SPAWN };
 enum { FROM_KEEPER, FROM_ENGINE };
 
-enum { GROUPS_MAX = 65536, LIMITS_MAX = 16, SPAWN_TEXTS = 5 };	/* name, cgroup, directory, root, log_path */
+enum { GROUPS_MAX = 65536, LIMITS_MAX = 16, SPAWN_TEXTS = 6 };	/* name to runtime_directory */
 
 static const struct shape {
 	uint16_t fixed_len;
@@ -214,7 +214,7 @@ put_texts(struct buf *out, const char *const *v, uint32_t count)
 void
 link_put_spawn(struct buf *out, uint64_t inc, const struct spawn_order *o)
 {
-	const char *const texts[SPAWN_TEXTS + 1] = { o->name, o->cgroup, o->directory, o->root, o->log_path, NULL };
+	const char *const texts[SPAWN_TEXTS + 1] = { o->name, o->cgroup, o->directory, o->root, o->log_path, o->runtime_directory, NULL };
 	const uint32_t nothing = 0;
 	struct link_spawn s = o->fixed;
 	uint32_t count;
@@ -273,6 +273,7 @@ link_get_spawn(const void *body, size_t len, struct spawn_order *o, const char *
 	o->directory = next_text(&at);
 	o->root = next_text(&at);
 	o->log_path = next_text(&at);
+	o->runtime_directory = next_text(&at);
 	o->argv = get_texts(&at, o->fixed.argc, *vector);
 	o->envp = get_texts(&at, o->fixed.envc, *vector + o->fixed.argc + 1);
 	return 0;

@@ -20,7 +20,7 @@
  *
  * Pure: bytes <-> structs.  sys/link_io.h sends and receives.
  */
-enum { LINK_VERSION = 1, LINK_MAX = 64 * 1024, LINK_BODY_MAX = 16 * 1024 * 1024, LINK_FDS_MAX = 8 };
+enum { LINK_VERSION = 2, LINK_MAX = 64 * 1024, LINK_BODY_MAX = 16 * 1024 * 1024, LINK_FDS_MAX = 8 };
 
 /* The descriptors that an engine finds open when it starts. */
 enum { ENGINE_FD_LINK = 3, ENGINE_FD_CONTROL, ENGINE_FD_EVENTS, ENGINE_FD_NOTIFY, ENGINE_FD_STATE, ENGINE_FD_END };
@@ -139,7 +139,8 @@ struct link_label {
 	X(PRIORITY, "priority") X(AFFINITY, "cpu_affinity") X(OOM_SCORE, "oom_score_adj") X(ROOT, "root") \
 	X(LOG, "log") X(DESCRIPTORS, "descriptors") X(GROUPS, "groups") X(GROUP, "group") X(USER, "user") \
 	X(CAPABILITIES, "capabilities") X(NO_NEW_PRIVS, "no_new_privileges") X(DIRECTORY, "directory") X(EXEC, "exec") \
-	X(REFUSED, "refused") X(MEMORY, "memory") X(LOOKUP, "lookup") X(ENVIRONMENT, "environment_files")
+	X(REFUSED, "refused") X(MEMORY, "memory") X(LOOKUP, "lookup") X(ENVIRONMENT, "environment_files") \
+	X(RUNTIME_DIRECTORY, "runtime_directory") X(TERMINAL, "controlling_terminal")
 enum spawn_step {
 #define X(id, name) SPAWN_STEP_##id,
 	SPAWN_STEPS(X)
@@ -161,6 +162,7 @@ enum {
 	SPAWN_HAS_NICE = 1 << 4, SPAWN_HAS_OOM = 1 << 5, SPAWN_HAS_IONICE = 1 << 6, SPAWN_HAS_AFFINITY = 1 << 7,
 	SPAWN_HAS_CAPS = 1 << 8, SPAWN_NO_NEW_PRIVS = 1 << 9, SPAWN_READY_FD = 1 << 10,
 	SPAWN_SESSION = 1 << 11,	/* a session of its own (main processes always) */
+	SPAWN_TERMINAL = 1 << 12,	/* descriptor 0, where that is a terminal, becomes the controlling one */
 };
 
 struct link_spawn {
@@ -175,7 +177,8 @@ struct link_spawn {
 	uint64_t cpu_affinity[16];
 	/*
 	 * then: uint32_t groups[] (padded to 8 bytes), struct link_limit limits[], and NUL-terminated strings: the application's
-	 * name, the cgroup below the node's directory ("" for none), directory, root, log_path (each "" for none), argv, envp
+	 * name, the cgroup below the node's directory ("" for none), directory, root, log_path, runtime_directory
+	 * (each "" for none), argv, envp
 	 */
 };
 
@@ -216,7 +219,7 @@ struct spawn_order {
 	struct link_spawn fixed;
 	const uint32_t *groups;
 	const struct link_limit *limits;
-	const char *name, *cgroup, *directory, *root, *log_path;
+	const char *name, *cgroup, *directory, *root, *log_path, *runtime_directory;
 	const char *const *argv, *const *envp;		/* NULL-terminated */
 };
 void link_put_spawn(struct buf *out, uint64_t inc, const struct spawn_order *o);

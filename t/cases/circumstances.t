@@ -92,7 +92,7 @@ subtest 'with what is declared' => sub {
 	is($t->{oom}, 654, 'oom_score_adj');
 	is($t->{NoNewPrivs}, 1, 'no_new_privileges');
 	is($t->{nofile} =~ s/\s+/ /r, '100 200', 'limits');
-	is($t->{env}, 'APPCTL_APP APPCTL_INCARNATION' . ($> == 0 ? ' HOME LOGNAME PATH SHELL USER' : ' PATH'), 'environment');
+	is($t->{env}, 'APPCTL_APP APPCTL_INCARNATION APPCTL_RUNTIME_DIR APPCTL_SELF' . ($> == 0 ? ' HOME LOGNAME PATH SHELL USER' : ' PATH'), 'environment');
 };
 
 subtest 'as another user' => sub {

@@ -17,7 +17,7 @@ read_all(const struct link_header *h, const void *body)
 	if (h->type == LINK_HELLO || h->type == LINK_CHILD || h->type == LINK_STATUS)
 		sum += strlen(link_text(h, body));
 	if (h->type == LINK_SPAWN && link_get_spawn(body, h->body_len, &o, &vector) == 0) {
-		sum += strlen(o.name) + strlen(o.cgroup) + strlen(o.directory) + strlen(o.root) + strlen(o.log_path);
+		sum += strlen(o.name) + strlen(o.cgroup) + strlen(o.directory) + strlen(o.root) + strlen(o.log_path) + strlen(o.runtime_directory);
 		for (i = 0; o.argv[i] != NULL; i++)
 			sum += strlen(o.argv[i]);
 		for (i = 0; o.envp[i] != NULL; i++)

@@ -16,6 +16,7 @@ sub environment_of {
 
 my $node = Appctl::Test->new(env => { SEEN => 'yes', LISTEN_FDS => 3, WATCHDOG_USEC => 1, NOTIFY_SOCKET => '/nowhere' },
 	config => <<'END');
+node = "alice@a.example";
 applications:
 {
 	plain: { command = "cat /proc/self/environ >@DIR@/plain.env"; type = "oneshot"; };
@@ -23,7 +24,8 @@ applications:
 		 clear_environment = true; user = "daemon"; environment = ["A=set", "PATH=/bin:/usr/bin"];
 		 environment_files = ["@DIR@/a.env", "-@DIR@/missing.env"]; };
 	given: { command = "cat /proc/self/environ >@DIR@/given.env"; type = "oneshot"; applications = ["clean"];
-		 ready = { type = "none"; }; environment = ["HOME=/srv", "SEEN=no"]; };
+		 ready = { type = "none"; }; environment = ["HOME=/srv", "SEEN=no",
+		 "APPCTL_RUNTIME_DIR=/elsewhere", "APPCTL_SELF=other/one"]; };
 	absent: { command = ["/bin/true"]; type = "oneshot"; environment_files = ["@DIR@/missing.env"]; applications = ["given"];
 		 intensity = 0; period = 1; };
 	pipe:  { command = ["/bin/true"]; type = "oneshot"; environment_files = ["@DIR@/fifo"]; applications = ["given"];
@@ -39,19 +41,24 @@ my $e = environment_of($node, 'plain');
 is($e->{SEEN}, 'yes', "the daemon's environment goes on");
 is($e->{APPCTL_APP}, 'plain', 'APPCTL_APP');
 like($e->{APPCTL_INCARNATION}, qr/^\d+$/, 'APPCTL_INCARNATION');
-is_deeply([grep { /^(NOTIFY_SOCKET|WATCHDOG_|LISTEN_|APPCTL_RUNTIME|APPCTL_LIBEXEC)/ } keys %$e], [], 'but not what is its own');
+is($e->{APPCTL_SELF}, 'alice@a.example/plain', 'APPCTL_SELF: its node and itself');
+is($e->{APPCTL_RUNTIME_DIR}, $node->runtime_dir, 'APPCTL_RUNTIME_DIR');
+is_deeply([grep { /^(NOTIFY_SOCKET|WATCHDOG_|LISTEN_|APPCTL_LIBEXEC)/ } keys %$e], [], 'but not what is its own');
 
 $e = environment_of($node, 'clean');
 my $incarnation = delete $e->{APPCTL_INCARNATION};
 delete @$e{qw(PWD SHLVL _ OLDPWD)};	# the shell's
 my @daemon = getpwnam 'daemon';
 is_deeply($e, { A => 'set', B => 'two words', C => 'it is', PATH => '/bin:/usr/bin', HOME => $daemon[7], USER => 'daemon',
-	LOGNAME => 'daemon', SHELL => $daemon[8], APPCTL_APP => 'clean' }, 'a cleared one holds exactly what it should')
+	LOGNAME => 'daemon', SHELL => $daemon[8], APPCTL_APP => 'clean', APPCTL_SELF => 'alice@a.example/clean',
+	APPCTL_RUNTIME_DIR => $node->runtime_dir }, 'a cleared one holds exactly what it should')
 	or diag(explain($e));
 
 $e = environment_of($node, 'given');
 is($e->{HOME}, '/srv', 'what is set wins');
 is($e->{SEEN}, 'no', 'also over what is inherited');
+is($e->{APPCTL_RUNTIME_DIR}, '/elsewhere', 'and where another appctld is');
+is($e->{APPCTL_SELF}, 'alice@a.example/given', 'but not who it is');
 
 for my $app (qw(absent pipe)) {
 	my ($ev) = $node->wait_events([{ event => 'app_exited', app => $app }]);

@@ -116,7 +116,7 @@ add_limit(struct draft *d, char *text)
 static void
 pass_file(struct draft *d, const char *path)
 {
-	d->passed[d->passed_count++] = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	d->passed[d->passed_count++] = open(path, O_RDWR | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0644);
 }
 
 /* key=value of a spawn order. */
@@ -165,6 +165,10 @@ take_option(struct draft *d, const char *key, char *value)
 		d->o.directory = value;
 	else if (IS("root"))
 		d->o.root = value;
+	else if (IS("rundir"))
+		d->o.runtime_directory = value;
+	else if (IS("terminal"))
+		f->flags |= atoi(value) ? SPAWN_TERMINAL : 0;
 	else if (IS("log"))
 		d->o.log_path = value;
 	else if (IS("pass"))
@@ -184,7 +188,7 @@ static void
 do_spawn(char **word, size_t n)
 {
 	struct draft d = { .o = { .fixed = { .flags = SPAWN_SESSION, .label = { SIGTERM, 0, 5000 } },
-				  .name = word[2], .cgroup = word[2], .directory = "", .root = "", .log_path = "" } };
+				  .name = word[2], .cgroup = word[2], .directory = "", .root = "", .log_path = "", .runtime_directory = "" } };
 	char marker[64], *value;
 	size_t i;
 

@@ -60,6 +60,46 @@ subtest 'nothing of the keeper\'s own comes with it' => sub {
 	is($k->end_by('exit 0'), 0);
 };
 
+subtest 'a directory in the runtime directory' => sub {
+	my $k = Appctl::Keeper->start;
+	my $dir = $k->dir;
+	my $run = $dir . '/run';
+	my $made = sub { my @s = stat "$run/$_[0]"; sprintf '%04o %d:%d', $s[2] & 07777, @s[4, 5] };
+	seen_by_child($k, 'rundir=node', 'true');
+	is($made->('node'), "0755 $>:" . ($) + 0), 'is made');
+	spew("$run/node/kept", 'x');
+	chmod 0700, "$run/node";
+	seen_by_child($k, 'rundir=node', 'true');
+	is($made->('node'), "0755 $>:" . ($) + 0), 'and put right at the next start');
+	ok(-e "$run/node/kept", 'with what is in it');
+	symlink $dir, "$run/link";
+	is(failure($k, 'rundir=link', 'true'), 'runtime_directory ENOTDIR', 'a link is not followed');
+	spew("$run/file", '');
+	is(failure($k, 'rundir=file', 'true'), 'runtime_directory ENOTDIR', 'nor is a file in its place taken');
+	SKIP: {
+		skip 'only root gives directories away', 1 if $> != 0;
+		seen_by_child($k, 'rundir=node uid=1234 gid=1235', 'true');
+		is($made->('node'), '0755 1234:1235', 'it is the user\'s');
+	}
+	is($k->end_by('exit 0'), 0);
+};
+
+subtest 'a controlling terminal' => sub {
+	my $k = Appctl::Keeper->start;
+	open(my $ptmx, '+<', '/dev/ptmx') or plan(skip_all => "/dev/ptmx: $!");
+	my ($unlock, $number) = (pack('i', 0), pack('i', 0));
+	ioctl($ptmx, 0x40045431, $unlock) && ioctl($ptmx, 0x80045430, $number) or plan(skip_all => "no pseudo-terminal: $!");
+	my $pts = '/dev/pts/' . unpack('i', $number);
+	my $tty_of = sub { (split ' ', $_[0])[6] };
+	is($tty_of->(seen_by_child($k, "stdio=pff pass=$pts", 'cat /proc/self/stat')), 0, 'is not had by itself');
+	my @of = stat $pts;
+	my $stat = seen_by_child($k, "stdio=pff pass=$pts terminal=1", 'cat /proc/self/stat');
+	is($tty_of->($stat), $of[6], 'standard input is it when asked for');
+	is((split ' ', $stat)[7], (split ' ', $stat)[0], 'with the child in its foreground');
+	is($tty_of->(seen_by_child($k, 'terminal=1', 'cat /proc/self/stat')), 0, 'without a terminal nothing happens');
+	is($k->end_by('exit 0'), 0);
+};
+
 subtest 'descriptors 0, 1 and 2' => sub {
 	my $k = Appctl::Keeper->start;
 	my $dir = $k->dir;

@@ -20,6 +20,7 @@ order_for_web(void)
 			   .label = { .stop_signal = 3, .shutdown_ms = 5000 }, .group_count = 3, .limit_count = 1 },
 		.groups = three_groups, .limits = one_limit,
 		.name = "web", .cgroup = "web", .directory = "/srv", .root = "", .log_path = "/var/log/web.log",
+		.runtime_directory = "web",
 		.argv = argv_of_web, .envp = envp_of_web,
 	};
 }
@@ -75,6 +76,7 @@ a_spawn_order_comes_out_as_it_went_in(void **state)
 	assert_string_equal(out.directory, "/srv");
 	assert_string_equal(out.root, "");
 	assert_string_equal(out.log_path, "/var/log/web.log");
+	assert_string_equal(out.runtime_directory, "web");
 	assert_string_equal(out.argv[2], "daemon off;");
 	assert_null(out.argv[3]);
 	assert_string_equal(out.envp[0], "PATH=/bin");

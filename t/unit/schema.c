@@ -153,6 +153,9 @@ circumstances_are_read_in_all_their_forms(void **state)
 	expect("user = 1000; group = \"adm\"; groups = [\"a\", \"b\"];", "\"user\":\"1000\",\"group\":\"adm\",\"groups\":[\"a\",\"b\"]");
 	expect("root = \"/srv\"; directory = \"/tmp\"; clear_environment = true; no_new_privileges = true;",
 	       "\"directory\":\"/tmp\",\"root\":\"/srv\",\"clear_environment\":true");
+	expect("runtime_directory = \"web-1\"; controlling_terminal = true;", "\"runtime_directory\":\"web-1\"");
+	expect("controlling_terminal = true;", "\"controlling_terminal\":true");
+	expect("announces_nodes = true;", "\"announces_nodes\":true");
 	expect("log: { type = \"file\"; path = \"/l\"; };", "\"log\":{\"type\":\"file\",\"path\":\"/l\"}");
 	expect("log: { type = \"null\"; };", "\"log\":{\"type\":\"null\"}");
 }
@@ -283,7 +286,7 @@ settings_of_the_whole_are_checked(void **state)
 	refused("node = \"no/slash\";\nshutdown_timeout = \"infinity\";\nlog_levels = ( { level = \"loud\"; modules = [\"engin\"]; } );\n"
 		"access = ( { user = \"u\"; group = \"g\"; level = \"root\"; },\n { level = \"read\"; },\n { user = 0; level = \"read\"; applications = [\"x\"]; } );\n"
 		"futur = 1;\n",
-		"m.conf:1: node: \"no/slash\" is no node's name (letters, digits, -, _ and ., at most 63)\n"
+		"m.conf:1: node: \"no/slash\" is no node's name (NAME or NAME@HOST: letters, digits, -, _ and ., a name of at most 63)\n"
 		"m.conf:2: shutdown_timeout: is no time (such as 90, 0.5, \"90s\", \"100ms\", \"5m\", \"1h\")\n"
 		"m.conf:3: log_levels.level: is no level (error, warning, info or debug)\n"
 		"m.conf:3: log_levels.modules: unknown module \"engin\" (did you mean engine?)\n"
