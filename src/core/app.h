@@ -90,6 +90,7 @@ struct app {
 	enum wish wish;
 	bool restart_asked;		/* it goes down to come up again */
 	bool transient;			/* by Run: forgotten some time after it has ended */
+	uint32_t run_by;		/* whose Run it was, as 1 + uid, who may operate it; 0: an admin's */
 	bool has_run;			/* a process of it was ordered at least once */
 	bool gone;			/* left: about to be freed */
 	bool adopt_again;		/* at recovery: the keeper still has the launcher */

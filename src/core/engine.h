@@ -99,7 +99,8 @@ struct app_saved {			/* what is saved of one application, by value */
 	uint32_t restarts, row, signal_step;
 	uint64_t inc[CHILD_KIND_COUNT], run_hash;
 	int64_t since_ms, since_real_us, deadline_ms, up_since_ms, exit_real_us;
-	uint32_t restart_count, pad2;
+	uint32_t restart_count;
+	uint32_t run_by;		/* 0 in what an engine wrote that did not know it */
 	int64_t restart_at_ms[RESTART_MAX];	/* the restarts that intensity counts: only the first restart_count are stored */
 };
 /* Bytes of it that have to be stored, and the least that a stored one can have. */

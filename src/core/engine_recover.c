@@ -67,6 +67,7 @@ engine_save_app(const struct app *a, struct app_saved *out)
 	out->reason = (uint8_t)a->reason;
 	out->cause = (uint8_t)a->cause;
 	out->transient = a->transient;
+	out->run_by = a->run_by;
 	out->has_run = a->has_run;
 	out->standing = a->standing;
 	out->ready_by = (uint8_t)a->ready_by;
@@ -168,6 +169,7 @@ engine_restore_app(struct engine *e, const struct app_saved *s)
 	a->reason = (enum reason)s->reason;
 	a->cause = (enum reason)s->cause;
 	a->has_run = s->has_run;
+	a->run_by = s->run_by;
 	a->ready_by = (enum ready_type)s->ready_by;
 	a->failed_start = s->failed_start;
 	a->has_exit = s->has_exit;

@@ -18,6 +18,7 @@ libcore_la_SOURCES = \
 	src/core/event.c src/core/event.h \
 	src/core/explain.c src/core/explain.h \
 	src/core/graph.c src/core/graph.h \
+	src/core/guest.c src/core/guest.h \
 	src/core/intern.c src/core/intern.h \
 	src/core/item.c src/core/item.h \
 	src/core/merge.c src/core/merge.h src/core/merge_internal.h \

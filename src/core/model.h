@@ -143,6 +143,7 @@ struct access_rule {
 	const char *user, *group;	/* one of them set */
 	enum access_level level;
 	struct strings applications;	/* n == 0: all */
+	struct strings run_as;		/* users whose commands it may run as guests (guest.h); n == 0: none */
 	struct origin at;
 };
 

@@ -283,6 +283,10 @@ put_access(struct settings *s, const struct model *m)
 			buf_adds(&b, ",\"applications\":");
 			print_list(&b, &rule->applications);
 		}
+		if (rule->run_as.n > 0) {
+			buf_adds(&b, ",\"run_as\":");
+			print_list(&b, &rule->run_as);
+		}
 		buf_addc(&b, '}');
 	}
 	buf_addc(&b, ']');

@@ -18,6 +18,7 @@ enum {
 	KEY_SET = 1 << 2,		/* an array whose order tells nothing: united by modify */
 	KEY_MAP = 1 << 3,		/* a group of names, or an array of NAME=value: united by name */
 	KEY_UNSUPPORTED = 1 << 4,	/* planned, not in this version */
+	KEY_GUEST = 1 << 5,		/* gives nobody more than he has: see guest.h */
 };
 
 const struct key *schema_find(const char *name);	/* of an application; NULL: no such key */
@@ -47,6 +48,7 @@ void reader_fail_near(struct reader *r, const struct item *it, const char *near,
 bool reader_elements(struct reader *r, const struct item *it, const struct item **first);
 const char *reader_text(struct reader *r, const struct item *it);		/* a non-empty string, interned; NULL: complained */
 const char *reader_user(struct reader *r, const struct item *it, bool is_group);	/* name or number; noted in names */
+struct strings reader_users(struct reader *r, const struct item *it, bool are_groups);	/* an array of them */
 bool reader_duration(struct reader *r, const struct item *it, bool infinite, int64_t *ms);
 struct strings reader_strings(struct reader *r, const struct item *it);
 

@@ -117,16 +117,17 @@ take_access(struct builder *b, const struct item *it, size_t key, void *out)
 	case 1: rule->group = reader_user(&b->r, it, true); break;
 	case 2: take_access_level(b, it, rule); break;
 	case 3: take_access_apps(b, it, rule); break;
+	case 4: rule->run_as = reader_users(&b->r, it, false); break;
 	}
 }
 
 static void
 read_access(struct builder *b, const struct item *group, struct access_rule *rule)
 {
-	static const char *const keys[] = { "user", "group", "level", "applications" };
+	static const char *const keys[] = { "user", "group", "level", "applications", "run_as" };
 
 	rule->at = builder_keep_origin(b, group->at);
-	read_members(b, group, keys, 4, rule, take_access);
+	read_members(b, group, keys, 5, rule, take_access);
 	if (group->type != ITEM_GROUP)
 		return;
 	if ((item_member(group, "user") != NULL) == (item_member(group, "group") != NULL))

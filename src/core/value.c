@@ -271,20 +271,26 @@ read_files(struct reader *r, const struct key *k, const struct item *it, void *b
 
 const struct kind kind_files = { read_files, print_string_list };
 
-static void
-read_groups(struct reader *r, const struct key *k, const struct item *it, void *base)
+struct strings
+reader_users(struct reader *r, const struct item *it, bool are_groups)
 {
 	struct buf pointers = { 0 };
 	const char *s;
 
 	if (!reader_elements(r, it, &it))
-		return;
+		return (struct strings){ 0 };
 	for (; it != NULL; it = it->next) {
-		s = reader_user(r, it, true);
+		s = reader_user(r, it, are_groups);
 		if (s != NULL)
 			reader_push(&pointers, s);
 	}
-	*FIELD(struct strings, base, k) = reader_keep(r, &pointers);
+	return reader_keep(r, &pointers);
+}
+
+static void
+read_groups(struct reader *r, const struct key *k, const struct item *it, void *base)
+{
+	*FIELD(struct strings, base, k) = reader_users(r, it, true);
 }
 
 const struct kind kind_groups = { read_groups, print_string_list };

@@ -66,21 +66,56 @@ speaks_of(const struct daemon *d, const struct access_rule *r, const struct peer
 	return r->group != NULL && names_group(d->names, r->group, &gid) && is_in_group(p, gid);
 }
 
+static bool
+is_named(const struct strings *v, const char *name)
+{
+	uint32_t i;
+
+	for (i = 0; i < v->n; i++)
+		if (strcmp(v->v[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* A rule with a list of applications says nothing about the node as a whole, but that it may be looked at. */
 static enum access_level
 level_by(const struct access_rule *r, const char *app)
 {
-	uint32_t i;
-
 	if (r->applications.n == 0)
 		return r->level;
 	if (app == NULL)
 		return r->level < ACCESS_READ ? r->level : ACCESS_READ;
-	for (i = 0; i < r->applications.n; i++) {
-		if (strcmp(r->applications.v[i], app) == 0)
-			return r->level;
-	}
+	if (is_named(&r->applications, app))
+		return r->level;
 	return r->level < ACCESS_READ ? r->level : ACCESS_READ;
+}
+
+const char *
+access_run_as(const struct daemon *d, const struct peer *peer, const char *user)
+{
+	const struct model *m = engine_model(d->engine);
+	const struct access_rule *r;
+	uint32_t i;
+
+	for (i = 0; i < m->access_count; i++) {
+		r = &m->access[i];
+		if (r->run_as.n == 0 || !speaks_of(d, r, peer))
+			continue;
+		if (user == NULL)
+			return r->run_as.v[0];
+		if (is_named(&r->run_as, user))
+			return user;
+	}
+	return NULL;
+}
+
+/* What it may run it may also end, whatever the rule says of other applications. */
+static bool
+ran_it(const struct daemon *d, const struct peer *peer, const char *app)
+{
+	const struct app *a = app ? engine_find(d->engine, app) : NULL;
+
+	return a != NULL && a->run_by == peer->uid + 1 && access_run_as(d, peer, NULL) != NULL;
 }
 
 enum access_level
@@ -100,7 +135,7 @@ access_of(const struct daemon *d, const struct peer *peer, const char *app)
 		if (level > best)
 			best = level;
 	}
-	return best;
+	return best < ACCESS_OPERATE && ran_it(d, peer, app) ? ACCESS_OPERATE : best;
 }
 
 const char *

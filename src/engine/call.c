@@ -96,6 +96,20 @@ call_no_memory(struct call *c)
 }
 
 void
+call_not_permitted(struct call *c, enum access_level needed, enum access_level held, const char *member, const char *value)
+{
+	struct buf *b = call_begin_error(c, "NotPermitted");
+
+	buf_printf(b, "{\"needed\":\"%s\",\"held\":\"%s\"", access_level_name(needed), access_level_name(held));
+	if (member != NULL) {
+		buf_printf(b, ",\"%s\":", member);
+		buf_add_json(b, value);
+	}
+	buf_addc(b, '}');
+	call_end(c);
+}
+
+void
 call_invalid(struct call *c, const char *parameter, const char *why)
 {
 	struct buf *b = call_begin_error(c, "org.varlink.service.InvalidParameter");

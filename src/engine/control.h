@@ -30,6 +30,7 @@ struct call {
 	json_t *message;			/* owned */
 	json_t *args;				/* its parameters, as the method's signature says; lent */
 	bool more, oneway, done;
+	bool guest;				/* Run: by access_run_as(), not by level */
 	bool broken;				/* not even an error could be written: the connection ends */
 	uint64_t token;				/* the engine knows it by this */
 	answer_fn *answer;			/* NULL: it does not wait */
@@ -58,6 +59,8 @@ void call_reply(struct call *c);
 void call_fail(struct call *c, const char *error, const char *parameter, const char *value);
 void call_failed(struct call *c, const struct err *err);	/* Failed, or ShuttingDown where that is why */
 void call_no_memory(struct call *c);
+/* NotPermitted; member NULL: no more is to be said, else what of the call it is about. */
+void call_not_permitted(struct call *c, enum access_level needed, enum access_level held, const char *member, const char *value);
 void call_invalid(struct call *c, const char *parameter, const char *why);
 
 /* A token for the engine; the call's answer function is called with it, once. */

@@ -233,14 +233,13 @@ check_access(struct call *c, const struct method *m)
 {
 	bool of_one = m->level == ACCESS_OPERATE && strncmp(m->signature, "name:", 5) == 0;
 	enum access_level held = access_of(c->d, c->peer, of_one ? arg_string(c, "name") : NULL);
-	struct buf *b;
 
 	if (held >= m->level)
 		return true;
-	b = call_begin_error(c, "NotPermitted");
-	buf_printf(b, "{\"needed\":\"%s\",\"held\":\"%s\"}", access_level_name(m->level), access_level_name(held));
-	call_end(c);
-	return false;
+	c->guest = m->run == method_run && access_run_as(c->d, c->peer, NULL) != NULL;
+	if (!c->guest)
+		call_not_permitted(c, m->level, held, NULL, NULL);
+	return c->guest;
 }
 
 static const struct method *

@@ -5,7 +5,9 @@
 
 #include "base/log.h"
 #include "conf/load.h"
+#include "core/guest.h"
 #include "core/plan.h"
+#include "engine/shell.h"
 #include "loop/loop.h"
 
 #include <signal.h>
@@ -151,17 +153,13 @@ static bool
 may_stop_all(struct call *c, struct app *const *v, size_t n)
 {
 	enum access_level held;
-	struct buf *b;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		held = access_of(c->d, c->peer, v[i]->name);
 		if (held >= ACCESS_OPERATE)
 			continue;
-		b = call_begin_error(c, "NotPermitted");
-		buf_printf(b, "{\"needed\":\"%s\",\"held\":\"%s\",\"name\":\"%s\"}", access_level_name(ACCESS_OPERATE),
-			   access_level_name(held), v[i]->name);
-		call_end(c);
+		call_not_permitted(c, ACCESS_OPERATE, held, "name", v[i]->name);
 		return false;
 	}
 	return true;
@@ -564,6 +562,7 @@ run_model(struct call *c, struct model *m, const char *definition)
 		model_unref(m);
 		return call_failed(c, &err);
 	}
+	a->run_by = c->guest ? c->peer->uid + 1 : 0;
 	state_put_transient(c->d->state, c->name, definition);
 	hand_over_fds(c, a);
 	if (engine_await_app(c->d->engine, a, false, call_wait(c, run_came_on), 0, &err) < 0 ||
@@ -606,6 +605,49 @@ take_name(struct call *c)
 	return false;
 }
 
+/* One that a guest says he needs must be one that he could start himself, or that he is a process of. */
+static bool
+guest_may_need(struct call *c, const char *name)
+{
+	enum access_level held = access_of(c->d, c->peer, name);
+	const struct app *own = held < ACCESS_OPERATE ? tree_owner(c->d, c->peer->pid) : NULL;
+
+	if (held >= ACCESS_OPERATE || (own != NULL && strcmp(own->name, name) == 0))
+		return true;
+	call_not_permitted(c, ACCESS_OPERATE, held, "name", name);
+	return false;
+}
+
+/* false: he may not, which was answered. */
+static bool
+guest_may_run(struct call *c, const struct item *definition, const struct app_def *d)
+{
+	const char *key = guest_refused(definition, d);
+	uint32_t i;
+
+	if (key == NULL && access_run_as(c->d, c->peer, d->as->user) == NULL)
+		key = "user";
+	if (key != NULL) {
+		call_not_permitted(c, ACCESS_ADMIN, access_of(c->d, c->peer, NULL), "key", key);
+		return false;
+	}
+	for (i = 0; i < d->applications.n; i++)
+		if (!guest_may_need(c, d->applications.v[i].name))
+			return false;
+	return true;
+}
+
+/* What a guest's definition says in any case.  -1: no memory. */
+static int
+make_guests(struct call *c, json_t *definition)
+{
+	const char *user = access_run_as(c->d, c->peer, NULL);
+
+	if (json_object_get(definition, "user") == NULL && json_object_set_new(definition, "user", json_string(user)) < 0)
+		return -1;
+	return json_object_set_new(definition, "no_new_privileges", json_true());
+}
+
 static void
 run(struct call *c, const char *definition)
 {
@@ -614,7 +656,9 @@ run(struct call *c, const char *definition)
 	struct item *item = arena ? conf_item_from_json(arena, definition, &ps) : NULL;
 	struct model *m = item ? model_build_transient(c->name, item, &ps) : NULL;
 
-	if (m != NULL)
+	if (m != NULL && c->guest && !guest_may_run(c, item, &m->apps[0]))
+		model_unref(m);
+	else if (m != NULL)
 		run_model(c, m, definition);
 	else if (problems_any(&ps))
 		tell_problems(c, &ps);
@@ -633,6 +677,8 @@ method_run(struct call *c)
 		return call_invalid(c, "definition", "comes with three descriptors, stdin, stdout and stderr, or with none");
 	if (!take_name(c))
 		return;
+	if (c->guest && make_guests(c, json_object_get(c->args, "definition")) < 0)
+		return call_no_memory(c);
 	definition = json_dumps(json_object_get(c->args, "definition"), JSON_COMPACT);
 	if (definition == NULL)
 		return call_no_memory(c);

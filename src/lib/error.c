@@ -145,10 +145,10 @@ say_no_application(struct buf *b, const json_t *p)
 static void
 say_not_permitted(struct buf *b, const json_t *p)
 {
-	const char *held = text_of(p, "held");
+	const char *held = text_of(p, "held"), *name = text_of(p, "name"), *key = text_of(p, "key");
 
-	buf_printf(b, "not permitted: this needs the level \"%s\", yours is \"%s\" (see access in appctld.conf(5))",
-		   text_of(p, "needed"), *held ? held : "none");
+	buf_printf(b, "not permitted: %s%s%s%s needs the level \"%s\", yours is \"%s\" (see access in appctld.conf(5))",
+		   *name || *key ? "" : "this", *key ? "the key " : "", key, name, text_of(p, "needed"), *held ? held : "none");
 }
 
 static void

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "engine/control.h"
+#include "engine/shell.h"
 
 #include "conf/load.h"
 #include "core/plan.h"
@@ -142,8 +143,24 @@ enum access_level
 access_of(const struct daemon *d, const struct peer *peer, const char *app)
 {
 	(void)d;
-	(void)peer;
+	if (peer->uid != 0)
+		return app != NULL && strcmp(app, "web") == 0 ? ACCESS_OPERATE : ACCESS_READ;
 	return app != NULL && strcmp(app, "db") == 0 ? ACCESS_READ : ACCESS_ADMIN;
+}
+
+const char *
+access_run_as(const struct daemon *d, const struct peer *peer, const char *user)
+{
+	(void)d;
+	(void)peer;
+	return user == NULL || strcmp(user, "nobody") == 0 ? "nobody" : NULL;
+}
+
+struct app *
+tree_owner(struct daemon *d, pid_t pid)
+{
+	(void)pid;
+	return engine_find(d->engine, "db");
 }
 
 const char *
@@ -271,9 +288,9 @@ check_replies(const struct buf *out)
 }
 
 static void
-one_call(const struct varlink_message *m, bool more)
+one_call(const struct varlink_message *m, bool more, uid_t uid)
 {
-	static const struct peer peer = { .pid = 1 };
+	const struct peer peer = { .pid = 1, .uid = uid };
 	struct buf out = { 0 };
 	struct call c = { .d = &world.d, .peer = &peer, .out = &out, .fds = { -1, -1, -1 } };
 	struct err err;
@@ -328,8 +345,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	begin();
 	if (varlink_put(&r, data, size) == 0)
-		while (varlink_next(&r, &m) == 1)
-			one_call(&m, size % 2 == 0);
+		while (varlink_next(&r, &m) == 1) {
+			one_call(&m, size % 2 == 0, 0);
+			one_call(&m, size % 2 == 0, 1000);	/* who may less, and run as a guest */
+		}
 	varlink_fini(&r);
 	roles_of_free(world.roles);
 	world.roles = NULL;

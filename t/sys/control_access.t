@@ -10,6 +10,7 @@ needs_root();
 
 # By number, so that no account has to exist; 60001 is in no rule.
 my ($deploy, $reader, $operator, $admin, $nobody, $group) = (60002, 60003, 60004, 60005, 60001, 60100);
+my ($runner, $worker, $other) = (60006, 60007, 60008);
 my $node = Appctl::Test->new(config => <<"END")->start;
 applications:
 {
@@ -23,7 +24,9 @@ default_mode = "normal";
 access = ( { user = "$deploy"; level = "operate"; applications = ["web"]; },
            { group = "$group"; level = "read"; },
            { user = "$operator"; level = "operate"; },
-           { user = "$admin"; level = "admin"; } );
+           { user = "$admin"; level = "admin"; },
+           { user = "$runner"; level = "operate"; applications = ["db"]; run_as = ["$runner", "$worker"]; },
+           { user = "$other"; level = "read"; run_as = ["$other"]; } );
 END
 $node->wait_event({ event => 'mode_stable' });
 
@@ -98,6 +101,40 @@ subtest 'operate, and admin' => sub {
 	is_refused('admin', 'operate', as($operator, 'Reload'), 'may not reload');
 	is_deeply(as($admin, 'Status')->{parameters}{allowed}, ['read', 'operate', 'admin']);
 	is(as($admin, 'Reload')->{error}, undef);
+};
+
+subtest 'run_as: commands of certain users' => sub {
+	my $run = sub { my ($user, $definition, $name) = @_; as($user, 'Run', { definition => $definition, $name ? (name => $name) : () }) };
+	my $sleep = ['/bin/sleep', '1000'];
+	my $reply = $run->($runner, { command => $sleep }, 'its-own');
+	is($reply->{error}, undef, 'without level admin') or diag(explain($reply));
+	my %status = slurp("/proc/$reply->{parameters}{pid}/status") =~ /^(\w+):\s+(.*)$/mg;
+	is($status{Uid} =~ s/\s+/ /gr, join(' ', ($runner) x 4), 'as the first of those users');
+	is($status{NoNewPrivs}, 1, 'which can gain no privileges');
+	is($run->($runner, { command => $sleep, user => "$worker", no_new_privileges => JSON::PP::false }, 'worker')->{error}, undef, 'or as another of them');
+	%status = slurp('/proc/' . (as($admin, 'Status', { names => ['worker'] })->{parameters}{applications}[0]{pid}) . '/status') =~ /^(\w+):\s+(.*)$/mg;
+	is_deeply([(split ' ', $status{Uid})[0], $status{NoNewPrivs}], [$worker, 1], 'which cannot ask for privileges either');
+	for my $case ([user => 'root'], [user => 0], [user => "$admin"], [group => 'root'], [groups => ['root']], [capabilities => ['CHOWN']],
+		[root => '/'], [log => { type => 'file', path => '/tmp/x' }], [nice => -5], [oom_score_adj => -1000], [ionice => 'realtime:0'],
+		[limits => { core => 'unlimited' }], [stop_command => 'true'], [reload_command => 'true'], [environment_files => ['/etc/shadow']],
+		[essential => JSON::PP::true], [on_give_up => 'shutdown'], [runtime_directory => 'x'], [announces_nodes => JSON::PP::true],
+		[optional_applications => ['db']], [cpu_affinity => [0]], [pidfile => '/etc/passwd', type => 'forking'],
+		[ready => { type => 'exec', command => 'true' }], [backoff => { min => 0.001, max => 0.001 }]) {
+		$reply = $run->($runner, { command => $sleep, @$case });
+		is_refused('admin', 'read', $reply, "not with $case->[0]");
+		like($reply->{parameters}{key}, qr/^(\Q$case->[0]\E|type)$/, 'which is named');
+	}
+	is($run->($runner, { command => $sleep, applications => ['db'] }, 'needs-db')->{error}, undef, 'it may need what it operates');
+	is_refused('operate', 'read', $run->($runner, { command => $sleep, applications => ['web'] }), 'and nothing else');
+	is_refused('operate', 'read', as($other, 'Kill', { name => 'its-own' }), 'another cannot signal it');
+	is_refused('operate', 'read', as($other, 'Stop', { name => 'its-own' }), 'nor stop it');
+	is_refused('admin', 'read', $run->($other, { command => $sleep, user => "$worker" }), 'nor run as that other\'s users');
+	kill 'KILL', $node->engine_pid;
+	is(as($runner, 'Kill', { name => 'its-own', signal => 'USR1' })->{error}, undef, 'its own it may signal, also after the engine was killed');
+	is(as($runner, 'Stop', { name => 'worker', await => JSON::PP::true })->{error}, undef, 'and stop');
+	is(as($runner, 'Wait', { name => 'worker' })->{error}, undef, 'and wait for');
+	is_refused('operate', 'read', as($runner, 'Stop', { name => 'web' }), 'but no other application');
+	is_refused('admin', 'read', as($deploy, 'Run', { definition => { command => $sleep } }), 'a rule without run_as lets nobody run');
 };
 
 # A connection keeps the rights of who opened it, whoever uses it later.

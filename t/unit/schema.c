@@ -278,6 +278,32 @@ keys_that_are_not_built_are_refused_and_never_ignored(void **state)
 }
 
 static void
+a_node_may_name_its_host(void **state)
+{
+	static const char *const good[] = { "a", "1a", "db1.example.org", "alice@b", "alice@db1.example.org", "a@10.0.0.1" };
+	static const char *const bad[] = { "", "@", "@b", "a@", "a@b@c", "a@-", ".a", "a b", "a/b", "a@b/c", "a:b" };
+	char longest[NODE_MAX_LEN + 2];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(good) / sizeof(*good); i++)
+		assert_true(node_name_is_valid(good[i]));
+	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_false(node_name_is_valid(bad[i]));
+	memset(longest, 'a', sizeof(longest));
+	longest[NAME_MAX_LEN + 1] = '\0';
+	assert_false(node_name_is_valid(longest));
+	longest[NAME_MAX_LEN] = '\0';
+	assert_true(node_name_is_valid(longest));
+	memset(longest, 'a', sizeof(longest));
+	longest[NAME_MAX_LEN] = '@';
+	longest[NODE_MAX_LEN + 1] = '\0';
+	assert_false(node_name_is_valid(longest));
+	longest[NODE_MAX_LEN] = '\0';
+	assert_true(node_name_is_valid(longest));
+}
+
+static void
 settings_of_the_whole_are_checked(void **state)
 {
 	struct model *m;
@@ -296,11 +322,14 @@ settings_of_the_whole_are_checked(void **state)
 		"m.conf:6: access.applications: unknown application \"x\"\n"
 		"m.conf:7: futur: unknown key\n");
 	m = good("applications: { web: { }; }; node = \"db1.example.org\"; shutdown_timeout = \"2m\";\n"
-		 "access = ( { user = \"deploy\"; level = \"operate\"; applications = [\"web\"]; }, { group = \"adm\"; level = \"read\"; } );\n"
+		 "access = ( { user = \"deploy\"; level = \"operate\"; applications = [\"web\"]; }, { group = \"adm\"; level = \"read\"; run_as = [\"nobody\", \"7\"]; } );\n"
 		 "log_levels = ( { level = \"debug\"; }, { level = \"error\"; modules = [\"spawn\"]; } );");
 	assert_int_equal(m->access_count, 2);
 	assert_int_equal(m->access[0].level, ACCESS_OPERATE);
 	assert_string_equal(m->access[1].group, "adm");
+	assert_int_equal(m->access[0].run_as.n, 0);
+	assert_int_equal(m->access[1].run_as.n, 2);
+	assert_string_equal(m->access[1].run_as.v[1], "7");
 	assert_int_equal(m->log_rule_count, 2);
 	assert_int_equal(m->shutdown_timeout_ms, 120000);
 	assert_int_equal(m->name_count, 2);
@@ -442,6 +471,7 @@ main(void)
 		cmocka_unit_test(readiness_has_its_types),
 		cmocka_unit_test(what_is_no_value_of_its_key_is_refused),
 		cmocka_unit_test(keys_that_are_not_built_are_refused_and_never_ignored),
+		cmocka_unit_test(a_node_may_name_its_host),
 		cmocka_unit_test(settings_of_the_whole_are_checked),
 		cmocka_unit_test(the_hash_changes_with_what_a_process_runs_by_and_with_nothing_else),
 		cmocka_unit_test(a_difference_is_told_key_by_key),
