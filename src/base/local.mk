@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libbase.la
 libbase_la_SOURCES = \
 	src/base/arena.c src/base/arena.h \
+	src/base/base64.c src/base/base64.h \
 	src/base/buf.c src/base/buf.h \
 	src/base/cleanup.h \
 	src/base/crc32.c src/base/crc32.h \

@@ -28,6 +28,7 @@ libengine_la_SOURCES = \
 	src/engine/tree.c
 nodist_libengine_la_SOURCES = src/engine/varlink_text.h
 libengine_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir)/src $(JANSSON_CFLAGS)
+libengine_la_LIBADD = libserve.la
 
 pkglibexec_PROGRAMS += appctl-engine
 appctl_engine_SOURCES = src/engine/main.c
@@ -36,13 +37,8 @@ appctl_engine_LDADD = libengine.la libconf.la libloop.la libsys.la libwire.la li
 # The interface descriptions, as they are answered to whoever asks, come from doc/.
 BUILT_SOURCES += src/engine/varlink_text.h
 CLEANFILES += src/engine/varlink_text.h
-varlink_interfaces = $(srcdir)/doc/org.appctl.Control.varlink $(srcdir)/doc/org.varlink.service.varlink
 as_c_text = sed -e 's/[\\"]/\\&/g' -e 's/^/	"/' -e 's/$$/\\n"/'
 
-src/engine/varlink_text.h: $(varlink_interfaces) $(srcdir)/src/engine/local.mk
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && { \
-		echo 'static const char control_interface_text[] =' && \
-		$(as_c_text) $(srcdir)/doc/org.appctl.Control.varlink && \
-		echo '	;' && echo 'static const char service_interface_text[] =' && \
-		$(as_c_text) $(srcdir)/doc/org.varlink.service.varlink && \
-		echo '	;'; } >$@.new && mv $@.new $@
+src/engine/varlink_text.h: $(srcdir)/doc/org.appctl.Control.varlink $(srcdir)/src/engine/local.mk
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && { echo 'static const char control_interface_text[] =' && \
+		$(as_c_text) $(srcdir)/doc/org.appctl.Control.varlink && echo '	;'; } >$@.new && mv $@.new $@

@@ -5,6 +5,8 @@
 #include "engine/varlink_text.h"
 
 #include "loop/loop.h"
+#include "serve/service_text.h"
+#include "serve/signature.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -112,119 +114,14 @@ arg_deadline(const struct call *c, const char *name)
 	return clock_mono_ms() + (int64_t)(ms + 0.999);		/* rounded up: never before its time */
 }
 
-/* One parameter of a signature: `name: type`, the type with ? where it may be left out. */
-struct param {
-	const char *name, *type;
-	size_t name_len, type_len;
-	bool optional;
-};
-
-/* Moves *at behind it; false: that was all. */
-static bool
-next_param(const char **at, struct param *out)
-{
-	const char *s = *at;
-
-	if (*s == '\0')
-		return false;
-	out->name = s;
-	out->name_len = strcspn(s, ":");
-	s += out->name_len + 2;
-	out->optional = *s == '?';
-	s += out->optional;
-	out->type = s;
-	out->type_len = strcspn(s, ",");
-	s += out->type_len;
-	*at = *s ? s + 2 : s;
-	return true;
-}
-
-static bool
-is_strings(const json_t *v)
-{
-	size_t i;
-
-	if (!json_is_array(v))
-		return false;
-	for (i = 0; i < json_array_size(v); i++)
-		if (!json_is_string(json_array_get(v, i)))
-			return false;
-	return true;
-}
-
-static bool
-has_type(const json_t *v, const struct param *p)
-{
-	switch (p->type[0]) {
-	case 's':
-		return json_is_string(v);
-	case 'b':
-		return json_is_boolean(v);
-	case 'i':
-		return json_is_integer(v);
-	case 'f':
-		return json_is_number(v) && json_number_value(v) >= 0;	/* all floats here are durations */
-	case 'o':
-		return json_is_object(v);
-	default:
-		return is_strings(v);
-	}
-}
-
-/* A wrong or missing one was answered: false. */
-static bool
-check_param(struct call *c, const struct param *p, size_t *known)
-{
-	char name[64], why[128];
-	json_t *v;
-
-	snprintf(name, sizeof(name), "%.*s", (int)p->name_len, p->name);
-	v = json_object_get(c->args, name);
-	*known += v != NULL;
-	if (v == NULL || (p->optional && json_is_null(v))) {
-		if (!p->optional)
-			call_invalid(c, name, "is missing");
-		return p->optional;
-	}
-	if (has_type(v, p))
-		return true;
-	snprintf(why, sizeof(why), "must be %s%.*s", p->type[0] == 'f' ? "a duration in seconds, a non-negative " : "of type ",
-		 (int)p->type_len, p->type);
-	call_invalid(c, name, why);
-	return false;
-}
-
-static bool
-is_in(const char *signature, const char *name)
-{
-	const char *at = signature;
-	struct param p;
-
-	while (next_param(&at, &p))
-		if (strlen(name) == p.name_len && memcmp(name, p.name, p.name_len) == 0)
-			return true;
-	return false;
-}
-
 static bool
 check_params(struct call *c, const char *signature)
 {
-	const char *at = signature, *key;
-	size_t known = 0;
-	struct param p;
-	json_t *v;
+	struct signature_fault fault;
 
-	while (next_param(&at, &p))
-		if (!check_param(c, &p, &known))
-			return false;
-	if (known == json_object_size(c->args))
+	if (signature_fits(signature, c->args, &fault))
 		return true;
-	json_object_foreach(c->args, key, v) {
-		if (is_in(signature, key))
-			continue;
-		call_invalid(c, key, "is no parameter of this method");
-		break;
-	}
+	call_invalid(c, fault.parameter, fault.why);
 	return false;
 }
 

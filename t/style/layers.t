@@ -14,11 +14,13 @@ my %may_include = (
 	conf => [qw(base core wire)],
 	sys => [qw(base core wire)],
 	loop => [qw(base)],
+	serve => [qw(base wire loop)],
 	monitor => [qw(base core wire)],
 	net => [qw(base core wire loop)],
 	store => [qw(base core monitor)],
 	map { $_ => [qw(base core wire conf sys loop)] } @programs,
 );
+push @{ $may_include{engine} }, 'serve';
 push @{ $may_include{appctl} }, qw(lib monitor store);
 push @{ $may_include{$_} }, qw(lib monitor net store) for qw(producer consumer);
 

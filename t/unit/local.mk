@@ -29,6 +29,11 @@ t_unit_guard_SOURCES = t/unit/guard.c
 t_unit_guard_CPPFLAGS = $(unit_cppflags)
 t_unit_guard_LDADD = $(net_libs) $(CMOCKA_LIBS)
 
+UNIT_TESTS += t/unit/base64
+t_unit_base64_SOURCES = t/unit/base64.c
+t_unit_base64_CPPFLAGS = $(unit_cppflags)
+t_unit_base64_LDADD = $(unit_libs)
+
 UNIT_TESTS += t/unit/crc32
 t_unit_crc32_SOURCES = t/unit/crc32.c
 t_unit_crc32_CPPFLAGS = $(unit_cppflags)
