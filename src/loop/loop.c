@@ -24,6 +24,7 @@ struct watch {
 	struct loop *loop;
 	watch_fn *fn;
 	void *arg;
+	int what;
 	struct watch *next_dropped;
 	bool is_dropped;
 };
@@ -192,8 +193,9 @@ watch_new(struct loop *l, int fd, int what, watch_fn *fn, void *arg)
 	w->loop = l;
 	w->fn = fn;
 	w->arg = arg;
+	w->what = what;
 	ev_io_init(&w->io, io_ready, fd, ev_events(what));
-	if (what != 0)
+	if (what != 0 && fd >= 0)
 		ev_io_start(l->ev, &w->io);
 	return w;
 }
@@ -203,6 +205,9 @@ watch_set(struct watch *w, int what)
 {
 	int fd = w->io.fd, events = ev_events(what);
 
+	w->what = what;
+	if (fd < 0)
+		return;
 	if (w->is_dropped) {
 		undrop(w);
 	} else if (ev_is_active(&w->io) ? (w->io.events & (EV_READ | EV_WRITE)) == events : events == 0) {
@@ -211,6 +216,17 @@ watch_set(struct watch *w, int what)
 	ev_io_stop(w->loop->ev, &w->io);
 	ev_io_set(&w->io, fd, events);
 	if (events != 0)
+		ev_io_start(w->loop->ev, &w->io);
+}
+
+/* libev asks the kernel again for a descriptor that was set anew, and adds what the kernel has dropped with the old one. */
+void
+watch_move(struct watch *w, int fd)
+{
+	undrop(w);
+	ev_io_stop(w->loop->ev, &w->io);
+	ev_io_set(&w->io, fd, ev_events(w->what));
+	if (fd >= 0 && w->what != 0)
 		ev_io_start(w->loop->ev, &w->io);
 }
 

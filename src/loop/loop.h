@@ -21,8 +21,10 @@ void loop_stop(struct loop *l);
 
 /* Calls fn while fd is readable or writable, as far as `what` asks; 0 asks for nothing.  fd stays the caller's. */
 typedef void watch_fn(void *arg, int what);
-struct watch *watch_new(struct loop *l, int fd, int what, watch_fn *fn, void *arg);	/* NULL: no memory */
+struct watch *watch_new(struct loop *l, int fd, int what, watch_fn *fn, void *arg);	/* fd -1: see watch_move().  NULL: no memory */
 void watch_set(struct watch *w, int what);
+/* fd is another one now, perhaps under the same number: a library closed and opened it by itself.  -1: there is none now. */
+void watch_move(struct watch *w, int fd);
 void watch_free(struct watch *w);			/* before fd is closed; NULL is fine */
 
 /* Calls fn once when that time of CLOCK_MONOTONIC has come; 0: not at all. */

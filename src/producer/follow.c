@@ -26,7 +26,6 @@ struct follow {
 	void *arg;
 	struct appctl_events *events;	/* NULL: there is no appctld, the timer says when to look */
 	struct watch *watch;
-	int watched_fd;
 	struct timer *timer;
 	char instance[INSTANCE_MAX];	/* whose events were collected; "": none ever were */
 	int64_t number;			/* the last one of them */
@@ -128,9 +127,7 @@ take(struct follow *f, const json_t *event, const char *line)
 static void
 leave(struct follow *f)
 {
-	watch_free(f->watch);
-	f->watch = NULL;
-	f->watched_fd = -1;
+	watch_move(f->watch, -1);
 	appctl_events_free(f->events);
 	f->events = NULL;
 	timer_at(f->timer, clock_mono_ms() + AGAIN_MS);
@@ -154,13 +151,9 @@ keep(struct follow *f)
 static void
 wait_for_more(struct follow *f)
 {
-	int fd = appctl_events_fd(f->events), wait_ms = appctl_events_wait_ms(f->events);
+	int wait_ms = appctl_events_wait_ms(f->events);
 
-	if (fd != f->watched_fd) {
-		watch_free(f->watch);
-		f->watch = NULL;
-		f->watched_fd = fd;
-	}
+	watch_move(f->watch, appctl_events_fd(f->events));
 	timer_at(f->timer, wait_ms >= 0 ? clock_mono_ms() + wait_ms + 1 : 0);
 }
 
@@ -256,9 +249,7 @@ go_on(void *arg)
 		return;
 	}
 	wait_for_more(f);
-	if (f->watch == NULL && f->watched_fd >= 0 && (f->watch = watch_new(f->loop, f->watched_fd, LOOP_READ, readable, f)) == NULL)
-		leave(f);
-	else if (r > 0)
+	if (r > 0)
 		timer_at(f->timer, clock_mono_ms() + 1);
 }
 
@@ -273,11 +264,11 @@ follow_new(struct loop *l, const char *runtime_dir, const char *note, const stru
 	f->runtime_dir = runtime_dir;
 	f->handler = *h;
 	f->arg = arg;
-	f->watched_fd = -1;
 	read_note(f, note);
 	f->timer = timer_new(l, go_on, f);
-	if (f->timer == NULL) {
-		free(f);
+	f->watch = watch_new(l, -1, LOOP_READ, readable, f);
+	if (f->timer == NULL || f->watch == NULL) {
+		follow_free(f);
 		return NULL;
 	}
 	timer_at(f->timer, clock_mono_ms() + 1);
