@@ -47,6 +47,12 @@ check_PROGRAMS += t/sys/appctl-engine
 t_sys_appctl_engine_SOURCES = t/sys/fake-engine.c
 t_sys_appctl_engine_LDADD = libsys.la libwire.la libbase.la
 
+# Runs, signals and stops what a test tells it, by src/job.
+check_PROGRAMS += t/sys/jobs
+t_sys_jobs_SOURCES = t/sys/jobs.c
+t_sys_jobs_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+t_sys_jobs_LDADD = libjob.la -lm
+
 # Makes orphans and measures how long they stay zombies.
 check_PROGRAMS += t/cases/orphans
 t_cases_orphans_SOURCES = t/cases/orphans.c

@@ -18,6 +18,7 @@ my %may_include = (
 	monitor => [qw(base core wire)],
 	net => [qw(base core wire loop)],
 	store => [qw(base core monitor)],
+	job => [qw(base core loop lib)],
 	map { $_ => [qw(base core wire conf sys loop)] } @programs,
 );
 push @{ $may_include{engine} }, 'serve';
