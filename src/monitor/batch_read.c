@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/batch.h"
 
+#include "base/json_read.h"
 #include "core/date.h"
 
 #include <errno.h>
@@ -13,9 +14,8 @@
  * levels and none calls itself: a text that goes deeper is refused where it does.
  */
 struct reader {
-	const char *start, *at, *end;
+	struct json_reader j;
 	struct batch *b;
-	struct err *err;
 };
 
 enum { NUMBER_MAX = 64 };		/* bytes of a number that is not short and simple */
@@ -23,220 +23,27 @@ enum { NUMBER_MAX = 64 };		/* bytes of a number that is not short and simple */
 static int
 bad(struct reader *r, const char *what)
 {
-	return err_set(r->err, 0, "byte %zu: %s", (size_t)(r->at - r->start), what);
+	return json_bad(&r->j, what);
 }
 
 static int
 no_memory(struct reader *r)
 {
-	return err_set(r->err, ENOMEM, "a batch");
+	return err_set(r->j.err, ENOMEM, "a batch");
 }
 
-static inline void
-skip_blanks(struct reader *r)
-{
-	while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\t' || *r->at == '\r'))
-		r->at++;
-}
-
-/* The next byte that is no blank is c, and is taken. */
 static inline bool
 take(struct reader *r, char c)
 {
-	if (r->at < r->end && *r->at == c) {
-		r->at++;
-		return true;
-	}
-	skip_blanks(r);
-	if (r->at == r->end || *r->at != c)
-		return false;
-	r->at++;
-	return true;
-}
-
-/* --- Texts ------------------------------------------------------------------ */
-
-/* Bytes that stand for themselves: neither quote nor backslash, control or beyond ASCII.  Eight at a time. */
-static inline const char *
-skip_plain(const char *p, const char *end)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
-	uint64_t v, quote, slash;
-
-	while (end - p >= 8) {
-		memcpy(&v, p, 8);
-		quote = v ^ (ones * '"');
-		slash = v ^ (ones * '\\');
-		if (((v | (v - ones * 0x20) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & high) != 0)
-			break;
-		p += 8;
-	}
-	while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' && *p != '\\')
-		p++;
-	return p;
-}
-
-/* The length of the UTF-8 sequence at p; 0: there is none. */
-static size_t
-sequence(const char *p, const char *end)
-{
-	unsigned char copy[5] = { 0 };
-
-	memcpy(copy, p, end - p < 4 ? (size_t)(end - p) : 4);
-	return utf8_len(copy);
-}
-
-static int
-hex4(struct reader *r, unsigned *out)
-{
-	unsigned i, c, n = 0;
-
-	if (r->end - r->at < 4)
-		return bad(r, "an escape that does not end");
-	for (i = 0; i < 4; i++) {
-		c = (unsigned char)*r->at;
-		if (c >= '0' && c <= '9')
-			c -= '0';
-		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-			c = (c | 0x20) - 'a' + 10;
-		else
-			return bad(r, "no hexadecimal digit");
-		n = n << 4 | c;
-		r->at++;
-	}
-	*out = n;
-	return 0;
-}
-
-static void
-add_utf8(struct buf *out, unsigned c)
-{
-	if (c < 0x80) {
-		buf_addc(out, (char)c);
-		return;
-	}
-	if (c < 0x800) {
-		buf_addc(out, (char)(0xc0 | c >> 6));
-	} else if (c < 0x10000) {
-		buf_addc(out, (char)(0xe0 | c >> 12));
-		buf_addc(out, (char)(0x80 | (c >> 6 & 0x3f)));
-	} else {
-		buf_addc(out, (char)(0xf0 | c >> 18));
-		buf_addc(out, (char)(0x80 | (c >> 12 & 0x3f)));
-		buf_addc(out, (char)(0x80 | (c >> 6 & 0x3f)));
-	}
-	buf_addc(out, (char)(0x80 | (c & 0x3f)));
-}
-
-/* Behind \u. */
-static int
-read_unicode(struct reader *r, struct buf *out)
-{
-	unsigned c, low;
-
-	if (hex4(r, &c) < 0)
-		return -1;
-	if (c >= 0xdc00 && c < 0xe000)
-		return bad(r, "half a surrogate pair");
-	if (c >= 0xd800 && c < 0xdc00) {
-		if (r->end - r->at < 2 || r->at[0] != '\\' || r->at[1] != 'u')
-			return bad(r, "half a surrogate pair");
-		r->at += 2;
-		if (hex4(r, &low) < 0)
-			return -1;
-		if (low < 0xdc00 || low >= 0xe000)
-			return bad(r, "half a surrogate pair");
-		c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-	}
-	add_utf8(out, c);
-	return 0;
-}
-
-/* Behind the backslash. */
-static int
-read_escape(struct reader *r, struct buf *out)
-{
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char *found;
-
-	if (r->at == r->end)
-		return bad(r, "a text that does not end");
-	if (*r->at == 'u') {
-		r->at++;
-		return read_unicode(r, out);
-	}
-	found = memchr(from, *r->at, sizeof(from) - 1);
-	if (found == NULL)
-		return bad(r, "no such escape");
-	buf_addc(out, to[found - from]);
-	r->at++;
-	return 0;
-}
-
-/* A text with escapes, whose first byte is at start and whose first backslash is at r->at: a copy of it lies in the batch. */
-static int
-read_escaped(struct reader *r, const char *start, struct cell *out)
-{
-	struct buf *u = &r->b->unescaped;
-	const char *plain;
-	size_t begin, n;
-
-	/* All that can ever come, at once: texts lent from here must not move. */
-	if (u->len == 0 && buf_reserve(u, (size_t)(r->end - r->start) + 1) == NULL)
-		return no_memory(r);
-	begin = u->len;
-	buf_add(u, start, (size_t)(r->at - start));
-	while (r->at < r->end && *r->at != '"') {
-		if (*r->at == '\\') {
-			r->at++;
-			if (read_escape(r, u) < 0)
-				return -1;
-			continue;
-		}
-		plain = r->at;
-		r->at = skip_plain(r->at, r->end);
-		if (r->at == plain) {
-			n = (unsigned char)*r->at < 0x20 ? 0 : sequence(r->at, r->end);
-			if (n == 0)
-				return bad(r, "a control character or no UTF-8 in a text");
-			r->at += n;
-		}
-		buf_add(u, plain, (size_t)(r->at - plain));
-	}
-	if (r->at == r->end)
-		return bad(r, "a text that does not end");
-	r->at++;
-	out->type = CELL_TEXT;
-	out->text.data = u->data + begin;
-	out->text.len = u->len - begin;
-	return 0;
+	return json_take(&r->j, c);
 }
 
 /* Behind the opening quote. */
 static inline int
 read_text(struct reader *r, struct cell *out)
 {
-	const char *start = r->at;
-	size_t n;
-
-	for (;;) {
-		r->at = skip_plain(r->at, r->end);
-		if (r->at == r->end)
-			return bad(r, "a text that does not end");
-		if (*r->at == '"')
-			break;
-		if (*r->at == '\\')
-			return read_escaped(r, start, out);
-		n = (unsigned char)*r->at < 0x20 ? 0 : sequence(r->at, r->end);
-		if (n == 0)
-			return bad(r, "a control character or no UTF-8 in a text");
-		r->at += n;
-	}
 	out->type = CELL_TEXT;
-	out->text.data = start;
-	out->text.len = (size_t)(r->at - start);
-	r->at++;
-	return 0;
+	return json_read_text(&r->j, &out->text.data, &out->text.len);
 }
 
 /* --- Numbers ---------------------------------------------------------------- */
@@ -244,15 +51,15 @@ read_text(struct reader *r, struct cell *out)
 static inline bool
 is_digit(const struct reader *r)
 {
-	return r->at < r->end && (unsigned)(*r->at - '0') < 10;
+	return r->j.at < r->j.end && (unsigned)(*r->j.at - '0') < 10;
 }
 
-/* The number's text from start to r->at is well-formed and long, or has an exponent: the C library reads it. */
+/* The number's text from start to r->j.at is well-formed and long, or has an exponent: the C library reads it. */
 static int
 read_slowly(struct reader *r, const char *start, struct cell *out)
 {
 	char copy[NUMBER_MAX + 1];
-	size_t len = (size_t)(r->at - start);
+	size_t len = (size_t)(r->j.at - start);
 
 	if (len > NUMBER_MAX)
 		return bad(r, "a number that is too long");
@@ -267,15 +74,15 @@ read_slowly(struct reader *r, const char *start, struct cell *out)
 static int
 skip_exponent(struct reader *r)
 {
-	if (r->at == r->end || (*r->at | 0x20) != 'e')
+	if (r->j.at == r->j.end || (*r->j.at | 0x20) != 'e')
 		return 0;
-	r->at++;
-	if (r->at < r->end && (*r->at == '+' || *r->at == '-'))
-		r->at++;
+	r->j.at++;
+	if (r->j.at < r->j.end && (*r->j.at == '+' || *r->j.at == '-'))
+		r->j.at++;
 	if (!is_digit(r))
 		return bad(r, "an exponent without digits");
 	while (is_digit(r))
-		r->at++;
+		r->j.at++;
 	return 1;
 }
 
@@ -284,26 +91,26 @@ read_number(struct reader *r, struct cell *out)
 {
 	/* What a double holds exactly, divided by what it holds exactly, is correctly rounded (Clinger, 1990). */
 	static const double tens[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18 };
-	const char *start = r->at, *digits, *point = NULL;
-	bool negative = *r->at == '-';
+	const char *start = r->j.at, *digits, *point = NULL;
+	bool negative = *r->j.at == '-';
 	uint64_t n = 0;
 	size_t count;
 	int exponent;
 
-	r->at += negative;
-	digits = r->at;
+	r->j.at += negative;
+	digits = r->j.at;
 	while (is_digit(r))
-		n = n * 10 + (uint64_t)(*r->at++ - '0');
-	if (r->at == digits || (*digits == '0' && r->at - digits > 1))
+		n = n * 10 + (uint64_t)(*r->j.at++ - '0');
+	if (r->j.at == digits || (*digits == '0' && r->j.at - digits > 1))
 		return bad(r, "no value");
-	if (r->at < r->end && *r->at == '.') {
-		point = ++r->at;
+	if (r->j.at < r->j.end && *r->j.at == '.') {
+		point = ++r->j.at;
 		while (is_digit(r))
-			n = n * 10 + (uint64_t)(*r->at++ - '0');
-		if (r->at == point)
+			n = n * 10 + (uint64_t)(*r->j.at++ - '0');
+		if (r->j.at == point)
 			return bad(r, "a point without digits");
 	}
-	count = (size_t)(r->at - digits);
+	count = (size_t)(r->j.at - digits);
 	exponent = skip_exponent(r);
 	if (exponent < 0)
 		return -1;
@@ -318,7 +125,7 @@ read_number(struct reader *r, struct cell *out)
 		return 0;
 	}
 	out->type = CELL_REAL;
-	out->d = (double)n / tens[r->at - point];
+	out->d = (double)n / tens[r->j.at - point];
 	if (negative)
 		out->d = -out->d;
 	return 0;
@@ -329,9 +136,9 @@ read_number(struct reader *r, struct cell *out)
 static int
 read_word(struct reader *r, const char *word, size_t len, enum cell_type type, struct cell *out)
 {
-	if ((size_t)(r->end - r->at) < len || memcmp(r->at, word, len) != 0)
+	if ((size_t)(r->j.end - r->j.at) < len || memcmp(r->j.at, word, len) != 0)
 		return bad(r, "no value");
-	r->at += len;
+	r->j.at += len;
 	out->type = type;
 	return 0;
 }
@@ -339,13 +146,13 @@ read_word(struct reader *r, const char *word, size_t len, enum cell_type type, s
 static inline int
 read_value(struct reader *r, struct cell *out)
 {
-	if (r->at < r->end && (unsigned char)*r->at <= ' ')
-		skip_blanks(r);
-	if (r->at == r->end)
+	if (r->j.at < r->j.end && (unsigned char)*r->j.at <= ' ')
+		json_skip_blanks(&r->j);
+	if (r->j.at == r->j.end)
 		return bad(r, "it ends in the middle");
-	switch (*r->at) {
+	switch (*r->j.at) {
 	case '"':
-		r->at++;
+		r->j.at++;
 		return read_text(r, out);
 	case 'n':
 		return read_word(r, "null", 4, CELL_NULL, out);
@@ -549,8 +356,8 @@ read_object(struct reader *r)
 	} while (take(r, ','));
 	if (!take(r, '}'))
 		return bad(r, "an object that does not end");
-	skip_blanks(r);
-	if (r->at != r->end)
+	json_skip_blanks(&r->j);
+	if (r->j.at != r->j.end)
 		return bad(r, "something behind its end");
 	if (seen != (1u << MEMBER_COUNT) - 1)
 		return bad(r, "a member is missing");
@@ -560,7 +367,7 @@ read_object(struct reader *r)
 int
 batch_read(struct batch *b, const char *text, size_t len, struct err *err)
 {
-	struct reader r = { text, text, text + len, b, err };
+	struct reader r = { { text, text, text + len, &b->unescaped, err }, b };
 
 	b->column_count = b->row_count = 0;
 	buf_clear(&b->unescaped);
