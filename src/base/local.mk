@@ -8,6 +8,7 @@ libbase_la_SOURCES = \
 	src/base/crc32.c src/base/crc32.h \
 	src/base/err.c src/base/err.h \
 	src/base/json_read.c src/base/json_read.h \
+	src/base/le.h \
 	src/base/log.c src/base/log.h \
 	src/base/strmap.c src/base/strmap.h \
 	src/base/suggest.c src/base/suggest.h \

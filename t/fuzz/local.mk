@@ -38,6 +38,17 @@ t_fuzz_subscription_SOURCES = t/fuzz/subscription.c src/engine/subscription.c $(
 t_fuzz_subscription_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -DCORPUS='"subscription"'
 t_fuzz_subscription_LDADD = libconf.la libcore.la libbase.la $(JANSSON_LIBS) -lm
 
+UNIT_TESTS += t/fuzz/envelope t/fuzz/mail_file t/fuzz/mail_line
+t_fuzz_envelope_SOURCES = t/fuzz/envelope.c $(fuzz_replay)
+t_fuzz_envelope_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"envelope"'
+t_fuzz_envelope_LDADD = libwire.la libbase.la
+t_fuzz_mail_file_SOURCES = t/fuzz/mail_file.c $(fuzz_replay)
+t_fuzz_mail_file_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"mail_file"'
+t_fuzz_mail_file_LDADD = libwire.la libbase.la
+t_fuzz_mail_line_SOURCES = t/fuzz/mail_line.c t/unit/mail_oracle.c $(fuzz_replay)
+t_fuzz_mail_line_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) $(JANSSON_CFLAGS) -DCORPUS='"mail_line"'
+t_fuzz_mail_line_LDADD = libwire.la libbase.la $(JANSSON_LIBS)
+
 UNIT_TESTS += t/fuzz/challenge t/fuzz/frames t/fuzz/http
 t_fuzz_challenge_SOURCES = t/fuzz/challenge.c $(fuzz_replay)
 t_fuzz_challenge_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"challenge"'

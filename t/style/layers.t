@@ -15,6 +15,7 @@ my %may_include = (
 	sys => [qw(base core wire)],
 	loop => [qw(base)],
 	serve => [qw(base wire loop)],
+	mail => [qw(base core wire)],
 	monitor => [qw(base core wire)],
 	net => [qw(base core wire loop)],
 	store => [qw(base core monitor)],

@@ -65,6 +65,17 @@ t_unit_outbox_SOURCES = t/unit/outbox.c
 t_unit_outbox_CPPFLAGS = $(unit_cppflags)
 t_unit_outbox_LDADD = libcollect.la libmonitor.la $(unit_libs)
 
+UNIT_TESTS += t/unit/envelope t/unit/mail_line t/unit/mailbox
+t_unit_envelope_SOURCES = t/unit/envelope.c
+t_unit_envelope_CPPFLAGS = $(unit_cppflags)
+t_unit_envelope_LDADD = $(unit_libs)
+t_unit_mail_line_SOURCES = t/unit/mail_line.c t/unit/mail_oracle.c t/unit/mail_oracle.h
+t_unit_mail_line_CPPFLAGS = $(unit_cppflags) $(JANSSON_CFLAGS)
+t_unit_mail_line_LDADD = $(unit_libs) $(JANSSON_LIBS)
+t_unit_mailbox_SOURCES = t/unit/mailbox.c
+t_unit_mailbox_CPPFLAGS = $(unit_cppflags) -D_GNU_SOURCE
+t_unit_mailbox_LDADD = libmail.la $(unit_libs)
+
 UNIT_TESTS += t/unit/table
 t_unit_table_SOURCES = t/unit/table.c src/appctld/table.c
 t_unit_table_CPPFLAGS = $(unit_cppflags)
