@@ -15,7 +15,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* One list for the enum, the names on the wire and the ones in log_levels. */
 #define LOG_MODULES(X) \
 	X(KEEPER, "keeper") X(ENGINE, "engine") X(SPAWN, "spawn") X(CONFIG, "config") X(CONTROL, "control") \
-	X(EVENTS, "events") X(NOTIFY, "notify") X(STATE, "state") X(TREE, "tree") X(MONITOR, "monitor")
+	X(EVENTS, "events") X(NOTIFY, "notify") X(STATE, "state") X(TREE, "tree") X(MONITOR, "monitor") X(NODE, "node")
 enum log_module {
 #define X(id, name) LOG_##id,
 	LOG_MODULES(X)

@@ -23,6 +23,8 @@ enum { CONF_FILE_MAX = 4 * 1024 * 1024, CONF_TOTAL_MAX = 32 * 1024 * 1024, CONF_
  * -1 where there was any.  conf_set_free() in both cases.
  */
 int conf_read(const char *path, struct conf_set *out, struct problems *ps);
+/* The same without drop-ins: one file alone. */
+int conf_read_file(const char *path, struct conf_set *out, struct problems *ps);
 /* The same from texts that were accepted before: fragments with path, app, text and text_len set. */
 int conf_parse(const struct fragment *texts, size_t n, struct conf_set *out, struct problems *ps);
 /* One definition of an application by request: JSON text into items. */

@@ -251,8 +251,8 @@ parse_all(struct conf_set *set, struct problems *ps)
 	}
 }
 
-int
-conf_read(const char *path, struct conf_set *out, struct problems *ps)
+static int
+read_set(const char *path, bool drop_ins, struct conf_set *out, struct problems *ps)
 {
 	struct reader r = { .set = out, .ps = ps };
 	size_t before = ps->n + ps->unsaid;
@@ -266,9 +266,22 @@ conf_read(const char *path, struct conf_set *out, struct problems *ps)
 	if (dir == NULL || main_path == NULL)
 		return fail(&r, path, NULL, "no memory", ENOMEM);
 	read_file(&r, AT_FDCWD, path, main_path, NULL);
-	read_drop_ins(&r, dir);
+	if (drop_ins)
+		read_drop_ins(&r, dir);
 	parse_all(out, ps);
 	return ps->n + ps->unsaid > before ? -1 : 0;
+}
+
+int
+conf_read(const char *path, struct conf_set *out, struct problems *ps)
+{
+	return read_set(path, true, out, ps);
+}
+
+int
+conf_read_file(const char *path, struct conf_set *out, struct problems *ps)
+{
+	return read_set(path, false, out, ps);
 }
 
 int

@@ -9,6 +9,7 @@ libwire_la_SOURCES = \
 	src/wire/link.c src/wire/link.h \
 	src/wire/mail_file.c src/wire/mail_file.h \
 	src/wire/notify.c src/wire/notify.h \
+	src/wire/record.c src/wire/record.h \
 	src/wire/ring.c src/wire/ring.h \
 	src/wire/state.c src/wire/state.h \
 	src/wire/varlink.c src/wire/varlink.h

@@ -6,7 +6,7 @@ use Test::More;
 use Appctl::Style;
 
 # Each folder may include from itself and from these.
-my @programs = qw(appctld engine lib appctl probe lookup producer consumer setup);
+my @programs = qw(appctld engine lib appctl probe lookup producer consumer setup node);
 my %may_include = (
 	base => [],
 	core => [qw(base)],
@@ -25,6 +25,7 @@ my %may_include = (
 push @{ $may_include{engine} }, 'serve';
 push @{ $may_include{appctl} }, qw(lib monitor store);
 push @{ $may_include{$_} }, qw(lib monitor net store) for qw(producer consumer);
+push @{ $may_include{node} }, qw(lib net);
 
 for my $file (tree_files(qr{^src/.*\.[ch]$})) {
 	my ($folder) = $file =~ m{^src/(\w+)/};

@@ -54,6 +54,7 @@ my %links = (
 	'appctl-lookup' => qr/^$/,
 	'appctl-probe' => qr/^libcurl\.so/,
 	'appctl-producer' => qr/^lib(ev|jansson|curl|sqlite3|seccomp|wslay|gnutls|nettle)\.so/,
+	'appctl-node' => qr/^lib(ev|wslay|nettle|hogweed|gnutls|jansson|config|seccomp)\.so/,
 	'appctl-engine' => qr/^lib(ev|config|jansson)\.so/,
 	'appctl-consumer' => qr/^lib(ev|wslay|nettle|hogweed|gnutls|jansson|sqlite3|pq|microhttpd|seccomp)\.so/,
 	'appctl-setup' => qr/^lib(config|jansson)\.so/,
