@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "lib/lib.h"
+
+#include <stdbool.h>
+
+/*
+ * Channels to services of other nodes, by way of this node's appctl-node (org.appctl.Node).
+ */
+
+/* A method of org.appctl.Node: the reply's parameters.  NULL: e says why. */
+json_t *node_call(const char *runtime_dir, const char *method, json_t *take_params, struct appctl_error *e);
+
+/*
+ * Connects to that service and waits until it has accepted: *reply (may be NULL) is what it answered.  A connected
+ * socket, which is the channel from here on: its bytes, or records (wire/record.h) where framed.  -1: e says why.
+ */
+int node_connect(const char *runtime_dir, const char *node, const char *service, json_t *take_args, bool framed,
+	json_t **reply, struct appctl_error *e);
+
+/* {"error":CODE,"message":…} of a channel that was refused or has closed, said of that node.  -1. */
+int error_channel(struct appctl_error *e, const char *node, const json_t *how);
