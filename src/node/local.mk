@@ -21,8 +21,12 @@ node_libs = libnode.la libconf.la libclient.la libsandbox.la libsys.la libcore.l
 
 sbin_PROGRAMS += appctl-node
 appctl_node_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
-appctl_node_SOURCES = src/node/services.c
-appctl_node_LDADD = $(node_libs)
+appctl_node_SOURCES = \
+	src/node/services.c \
+	src/node/spawn.c src/node/spawn.h \
+	src/node/stdio.c src/node/stdio.h \
+	src/node/terminal.c src/node/terminal.h
+appctl_node_LDADD = libjob.la $(node_libs)
 
 dist_varlink_DATA += doc/org.appctl.Node.varlink
 BUILT_SOURCES += src/node/varlink_text.h

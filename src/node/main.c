@@ -137,7 +137,8 @@ give_up_rights(const struct run *r, struct err *err)
 	const struct node_settings *s = r->node.settings;
 	char dirs[5][PATH_MAX];
 	const struct sandbox_path paths[] = {
-		{ "/etc", SANDBOX_READ }, { "/dev", SANDBOX_READ }, { "/run", SANDBOX_READ }, { "/proc/self", SANDBOX_READ },
+		{ "/etc", SANDBOX_READ }, { "/dev", SANDBOX_READ }, { "/dev/ptmx", SANDBOX_READ | SANDBOX_WRITE },
+		{ "/dev/pts", SANDBOX_READ | SANDBOX_WRITE }, { "/run", SANDBOX_READ }, { "/proc/self", SANDBOX_READ },
 		{ "/usr", SANDBOX_READ | SANDBOX_EXECUTE }, { "/lib", SANDBOX_READ | SANDBOX_EXECUTE },
 		{ "/lib64", SANDBOX_READ | SANDBOX_EXECUTE },
 		{ directory_of(r->file, dirs[0]), SANDBOX_READ }, { directory_of(s->cookie_file, dirs[1]), SANDBOX_READ },
