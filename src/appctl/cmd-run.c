@@ -64,35 +64,6 @@ set_path(json_t *object, const char *key, const char *here, const char *path)
 	set_json(object, key, json_string(whole));
 }
 
-/* 0; usage error, said. */
-static int
-set_environment(const struct cmdline *l, json_t *definition)
-{
-	json_t *environment = json_object();
-	const char *equals;
-	char *name;
-	size_t i;
-
-	for (i = 0; i < l->given_count; i++) {
-		if (l->given[i].opt != &run_opts[OPT_ENV])
-			continue;
-		equals = strchr(l->given[i].value, '=');
-		if (equals == NULL || equals == l->given[i].value) {
-			json_decref(environment);
-			return usage_error(l, "--env: \"%s\" is not NAME=VALUE", l->given[i].value);
-		}
-		name = strndup(l->given[i].value, (size_t)(equals - l->given[i].value));
-		if (name == NULL)
-			no_memory();
-		set_json(environment, name, json_string(equals + 1));
-		free(name);
-	}
-	if (json_object_size(environment) > 0)
-		set_json(definition, "environment", json_incref(environment));
-	json_decref(environment);
-	return 0;
-}
-
 static int
 set_numbers(const struct cmdline *l, json_t *definition)
 {
@@ -137,7 +108,7 @@ make_definition(struct cmdline *l)
 		set_path(log, "path", here, path);
 		set_json(definition, "log", log);
 	}
-	l->status = set_environment(l, definition);
+	l->status = set_environment(l, &run_opts[OPT_ENV], definition);
 	if (l->status == 0)
 		l->status = set_numbers(l, definition);
 	if (l->status == 0)

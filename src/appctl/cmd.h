@@ -12,7 +12,7 @@
  * Parsing, --help and the completion of both shells read these tables and nothing else, so they cannot differ.
  */
 enum complete {
-	COMPLETE_NOTHING, COMPLETE_APPS, COMPLETE_MODES, COMPLETE_FILES, COMPLETE_DIRECTORIES, COMPLETE_USERS,
+	COMPLETE_NOTHING, COMPLETE_APPS, COMPLETE_MODES, COMPLETE_NODES, COMPLETE_FILES, COMPLETE_DIRECTORIES, COMPLETE_USERS,
 	COMPLETE_GROUPS, COMPLETE_COMMANDS, COMPLETE_SIGNALS, COMPLETE_CATEGORIES, COMPLETE_LEVELS, COMPLETE_MODULES,
 	COMPLETE_MONITOR,
 };
@@ -48,7 +48,7 @@ struct cmdline {
 	const struct cmd *cmd;
 	const char *runtime_dir;	/* NULL: to be found */
 	bool json, help, version;
-	const char *completion, *names;	/* hidden: a shell; "apps" or "modes" */
+	const char *completion, *names;	/* hidden: a shell; "apps", "modes" or "nodes" */
 	struct given *given;		/* of the command's own options, in order */
 	size_t given_count;
 	char **operands;
@@ -76,6 +76,9 @@ double parse_seconds(const char *text, const char *what);
 int usage_error(const struct cmdline *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same for a word that is none of names (NULL ends them): with the nearest one, else with what `told` says of them. */
 int unknown_name(const struct cmdline *l, const char *what, const char *name, const char *const *names, const char *told);
+
+/* Member "environment" of object from each --env NAME=VALUE.  0; usage error, said. */
+int set_environment(const struct cmdline *l, const struct opt *env, json_t *object);
 
 /* The program of that name of $APPCTL_LIBEXECDIR, of a build tree, or the installed one; free() it.  NULL: no memory. */
 char *helper_path(const char *name);

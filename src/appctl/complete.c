@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "appctl/cmd.h"
 #include "appctl/output.h"
+#include "lib/node.h"
 
 #include <string.h>
 
@@ -45,6 +46,7 @@ bash_complete(enum complete c)
 		[COMPLETE_NOTHING] = "",
 		[COMPLETE_APPS] = "-W \"$(_appctl_names apps)\"",
 		[COMPLETE_MODES] = "-W \"$(_appctl_names modes)\"",
+		[COMPLETE_NODES] = "-W \"$(_appctl_names nodes)\"",
 		[COMPLETE_FILES] = "-f",
 		[COMPLETE_DIRECTORIES] = "-d",
 		[COMPLETE_USERS] = "-u",
@@ -189,6 +191,7 @@ zsh_action(enum complete c)
 		[COMPLETE_NOTHING] = " ",
 		[COMPLETE_APPS] = "{_appctl_names apps}",
 		[COMPLETE_MODES] = "{_appctl_names modes}",
+		[COMPLETE_NODES] = "{_appctl_names nodes}",
 		[COMPLETE_FILES] = "_files",
 		[COMPLETE_DIRECTORIES] = "_directories",
 		[COMPLETE_USERS] = "_users",
@@ -320,22 +323,52 @@ print_completion(const char *shell)
 	return 0;
 }
 
+/* Of this node and those that it knows. */
+static json_t *
+ask_nodes(const struct cmdline *l, struct appctl_error *e)
+{
+	json_t *reply = node_call(l->runtime_dir, "ListNodes", NULL, e), *names = need_json(json_array());
+	const json_t *v;
+	size_t i;
+
+	if (reply != NULL)
+		append_json(names, json_string(text_at(reply, "node")));
+	json_array_foreach(json_object_get(reply, "nodes"), i, v)
+		append_json(names, json_string(text_at(v, "name")));
+	json_decref(reply);
+	return names;
+}
+
+static json_t *
+ask_appctld(const struct cmdline *l, const char *method, const char *member, struct appctl_error *e)
+{
+	struct appctl *c = appctl_new(l->runtime_dir, e);
+	json_t *reply = c ? appctl_call(c, method, NULL, e) : NULL, *names = json_incref(json_object_get(reply, member));
+
+	json_decref(reply);
+	appctl_free(c);
+	return names;
+}
+
 /* One a line.  A shell that completes wants no messages: there are names or none. */
 int
 print_names(struct cmdline *l)
 {
-	bool modes = strcmp(l->names, "modes") == 0;
 	struct appctl_error e = { 0 };
-	struct appctl *c = appctl_new(l->runtime_dir, &e);
-	json_t *reply = c ? appctl_call(c, modes ? "ListModes" : "Graph", NULL, &e) : NULL;
+	json_t *names;
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(json_object_get(reply, modes ? "modes" : "applications"), i, v)
+	if (strcmp(l->names, "nodes") == 0)
+		names = ask_nodes(l, &e);
+	else if (strcmp(l->names, "modes") == 0)
+		names = ask_appctld(l, "ListModes", "modes", &e);
+	else
+		names = ask_appctld(l, "Graph", "applications", &e);
+	json_array_foreach(names, i, v)
 		if (json_is_string(v))
 			puts(json_string_value(v));
-	json_decref(reply);
-	appctl_free(c);
+	json_decref(names);
 	i = e.status;
 	appctl_error_clear(&e);
 	return (int)i;

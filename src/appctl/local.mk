@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 bin_PROGRAMS += appctl
 appctl_SOURCES = \
+	src/appctl/attach.c src/appctl/attach.h \
 	src/appctl/cmd.h \
 	src/appctl/cmd-check.c \
 	src/appctl/cmd-deps.c \
@@ -16,6 +17,7 @@ appctl_SOURCES = \
 	src/appctl/cmd-run.c \
 	src/appctl/cmd-show.c \
 	src/appctl/cmd-shutdown.c \
+	src/appctl/cmd-spawn.c \
 	src/appctl/cmd-start.c \
 	src/appctl/cmd-status.c \
 	src/appctl/commands.c \
@@ -27,11 +29,12 @@ appctl_SOURCES = \
 	src/appctl/output.c src/appctl/output.h \
 	src/appctl/parse.c \
 	src/appctl/progress.c src/appctl/progress.h \
+	src/appctl/raw.c src/appctl/raw.h \
 	src/appctl/reader.c src/appctl/reader.h \
 	src/appctl/session.c \
 	src/appctl/table.c
 appctl_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS) -D_GNU_SOURCE
-appctl_LDADD = libclient.la libsys.la libcore.la libbase.la $(JANSSON_LIBS) $(SMARTCOLS_LIBS) -lm
+appctl_LDADD = libclient.la libsys.la libwire.la libcore.la libbase.la $(JANSSON_LIBS) $(SMARTCOLS_LIBS) -lm
 
 # What `appctl monitor` becomes: it alone links databases.
 pkglibexec_PROGRAMS += appctl-monitor

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "appctl/cmd.h"
+#include "appctl/output.h"
 #include "base/suggest.h"
 
 #include <math.h>
@@ -301,4 +302,32 @@ parse_seconds(const char *text, const char *what)
 			return v * units[i].factor;
 	fprintf(stderr, "appctl: %s: \"%s\" is no length of time: write seconds, or 90s, 2m, 1h\n", what, text);
 	return -1;
+}
+
+int
+set_environment(const struct cmdline *l, const struct opt *env, json_t *object)
+{
+	json_t *environment = need_json(json_object());
+	const char *equals;
+	char *name;
+	size_t i;
+
+	for (i = 0; i < l->given_count; i++) {
+		if (l->given[i].opt != env)
+			continue;
+		equals = strchr(l->given[i].value, '=');
+		if (equals == NULL || equals == l->given[i].value) {
+			json_decref(environment);
+			return usage_error(l, "--env: \"%s\" is not NAME=VALUE", l->given[i].value);
+		}
+		name = strndup(l->given[i].value, (size_t)(equals - l->given[i].value));
+		if (name == NULL)
+			no_memory();
+		set_json(environment, name, json_string(equals + 1));
+		free(name);
+	}
+	if (json_object_size(environment) > 0)
+		set_json(object, "environment", json_incref(environment));
+	json_decref(environment);
+	return 0;
 }

@@ -2,6 +2,7 @@
 #include "sys/program.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -10,6 +11,12 @@ program_become(const char *path, char *const argv[], struct err *err)
 {
 	execv(path, argv);
 	return err_set(err, errno, "cannot execute %s", path);
+}
+
+void
+program_stop_self(void)
+{
+	kill(getpid(), SIGSTOP);
 }
 
 int

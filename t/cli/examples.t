@@ -4,9 +4,10 @@ use strict;
 use warnings;
 use Test::More;
 use Time::HiRes;
+use Appctl::Node;
 use Appctl::Test;
 
-my $node = Appctl::Test->new(config => <<'CONF');
+my $node = Appctl::Node->new(node => 'bob', settings => $> == 0 ? 'remote_user = "nobody";' : '', config => <<'CONF');
 default_mode = "normal";
 applications:
 {
@@ -19,6 +20,7 @@ modes: { normal = ["basic", "active"]; maintenance = ["basic"]; };
 CONF
 $node->start;
 $node->wait_event({ event => 'mode_stable' });
+$node->nodes;
 
 # The blocks of a page's EXAMPLES.
 sub examples {
@@ -39,6 +41,7 @@ my %prints = (
 	'appctl stop --with-dependents db' => qr/^db: running\nweb: running\n/m,
 	'appctl await 60' => qr/\nup\n$/,
 	'appctl --json status' => qr/^job$/m,
+	'appctl spawn -n bob -- date' => qr/^.*\d\d:\d\d:\d\d.*\n(\.\/)?hosts\n$/,
 	'appctl run --name nightly' => qr/^nightly\n$/,
 );
 my @examples = examples('appctl.1');

@@ -21,7 +21,7 @@ my (%page, $command, $section_has_commands);
 for (split /\n/, slurp(top_srcdir() . '/doc/appctl.1.scd')) {
 	if (/^# (.*)/) {
 		$command = $1 eq 'OPTIONS' ? '' : undef;
-		$section_has_commands = $1 =~ /^(LOOKING|MODES|APPLICATIONS|CONFIGURATION|THE DAEMON|THE MONITOR)$/;
+		$section_has_commands = $1 =~ /^(LOOKING|MODES|APPLICATIONS|CONFIGURATION|THE DAEMON|OTHER NODES|THE MONITOR)$/;
 		next;
 	}
 	$command = $1 if $section_has_commands && /^\*([a-z][a-z-]*)\*/;

@@ -12,7 +12,7 @@ package Appctl::Net;
 #
 #	my $proxy = Appctl::Net::Proxy->new($port, sub { my ($from, $at, $bytes, $n) = @_; … });
 # The sub returns what is passed on of what came `from` 'client' or 'server', where `at` bytes went before, on the n-th
-# connection (from 0); undef cuts it.  What came is in $proxy->record($from, $n).
+# connection (from 0); undef ends it.  $port may be HOST:PORT.  What came is in $proxy->record($from, $n).
 use strict;
 use warnings;
 
@@ -347,12 +347,16 @@ sub new {
 }
 
 sub port { $_[0]{port} }
+# The cable is cut, and nobody is told; it is mended.
+sub cut { kill STOP => -$_[0]{pid} }
+sub mend { kill CONT => -$_[0]{pid} }
 sub record { slurp("$_[0]{dir}/$_[1]." . ($_[2] // 0)) }
 
 # One connection, to its end; from an address of its own, as one that fails has to wait.
 sub pass {
 	my ($self, $client, $target, $change, $n) = @_;
-	my $server = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $target,
+	my ($host, $port) = $target =~ /^(.*):(\d+)$/ ? ($1, $2) : ('127.0.0.1', $target);
+	my $server = IO::Socket::IP->new(PeerHost => $host, PeerPort => $port,
 		LocalHost => sprintf '127.4.%d.%d', $n / 250, 1 + $n % 250) or return;
 	my %way = ($client => ['client', $server, 0], $server => ['server', $client, 0]);
 	my $select = IO::Select->new($client, $server);
