@@ -140,6 +140,8 @@ void engine_status_text(struct engine *e, struct app *a, const char *text);
 /* It says that something is wrong: an event, of which it has ALARMS_MAX in each ALARMS_MS; the next one says how many were not published. */
 enum { ALARMS_MAX = 20, ALARMS_MS = 60000 };
 void engine_alarm(struct engine *e, struct app *a, const char *text);
+/* a says that this node is linked with that one now, or not any more; about: its address, or why not. */
+void engine_node_link(struct engine *e, const struct app *a, bool up, const char *node, const char *about);
 void engine_tick(struct engine *e);
 int64_t engine_deadline(const struct engine *e);		/* mono_ms of the next tick; 0: none is due */
 

@@ -264,6 +264,20 @@ engine_alarm(struct engine *e, struct app *a, const char *text)
 	buf_free(&members);
 }
 
+void
+engine_node_link(struct engine *e, const struct app *a, bool up, const char *node, const char *about)
+{
+	struct buf members = { 0 };
+
+	buf_adds(&members, "\"peer\":");
+	buf_add_json(&members, node);
+	buf_printf(&members, ",\"%s\":", up ? "address" : "reason");
+	buf_add_json(&members, about);
+	engine_emit_event(e, (struct event){ .category = up ? EVENT_NODE_UP : EVENT_NODE_DOWN, .app = a->name, .pid = a->pid,
+		.detail = arena_strdup(e->scratch, buf_cstr(&members)) });
+	buf_free(&members);
+}
+
 static void
 deadline_passed(struct engine *e, struct app *a)
 {

@@ -271,7 +271,7 @@ make_env(struct order *r)
 	}
 	for (i = 0; i < def->as->environment.n; i++)
 		put_env(r, def->as->environment.v[i]);
-	if (def->ready->type == READY_NOTIFY && notify_path(r->d->shell->notify) != NULL)
+	if ((def->ready->type == READY_NOTIFY || def->announces_nodes) && notify_path(r->d->shell->notify) != NULL)
 		put_env(r, text(r, "NOTIFY_SOCKET=%s", notify_path(r->d->shell->notify)));
 	if (r->kind == CHILD_STOP || r->kind == CHILD_RELOAD)
 		put_env(r, text(r, "MAINPID=%ld", (long)r->app->pid));

@@ -88,6 +88,7 @@ int64_t arg_deadline(const struct call *c, const char *name);
 /* methods_read.c */
 method_fn method_status, method_get_mode, method_is_mode_stable, method_list_modes, method_plan, method_diff;
 method_fn method_explain, method_dependencies, method_dependents, method_graph, method_show, method_subscribe;
+method_fn method_find_application;
 method_fn method_await_stable_mode, method_await_application, method_wait;
 /* methods_change.c */
 method_fn method_set_mode, method_start, method_stop, method_restart, method_reload_application, method_kill;

@@ -46,6 +46,7 @@ static const struct method {
 	{ "Dependencies", ACCESS_READ, "name: string", method_dependencies },
 	{ "Dependents", ACCESS_READ, "name: string", method_dependents },
 	{ "Graph", ACCESS_READ, "", method_graph },
+	{ "FindApplication", ACCESS_READ, "pid: int", method_find_application },
 	{ "Show", ACCESS_READ, "name: string", method_show },
 	{ "SetLogLevel", ACCESS_ADMIN, "level: ?string, modules: ?[]string", method_set_log_level },
 	{ "Shutdown", ACCESS_ADMIN, "hurry: ?bool", method_shutdown },

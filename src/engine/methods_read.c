@@ -3,6 +3,7 @@
 
 #include "core/explain.h"
 #include "core/plan.h"
+#include "engine/shell.h"
 #include "loop/loop.h"
 
 #include <stdlib.h>
@@ -429,6 +430,19 @@ method_explain(struct call *c)
 		call_end(c);
 	}
 	causes_free(&causes);
+}
+
+void
+method_find_application(struct call *c)
+{
+	json_int_t pid = json_integer_value(json_object_get(c->args, "pid"));
+	const struct app *a = pid > 0 && pid <= INT32_MAX ? tree_owner(c->d, (pid_t)pid) : NULL;
+
+	if (a == NULL)
+		buf_adds(call_begin(c), "{}");
+	else
+		buf_printf(call_begin(c), "{\"name\":\"%s\"}", a->name);
+	call_end(c);
 }
 
 /* -- relations -- */

@@ -91,6 +91,16 @@ tell_main_pid(struct daemon *d, struct app *a, pid_t pid)
 }
 
 static void
+tell_node(struct daemon *d, const struct app *a, const struct notify *m)
+{
+	if (a->def->announces_nodes && node_name_is_valid(m->node))
+		engine_node_link(d->engine, a, m->node_up, m->node, m->about_node);
+	else
+		log_write(LOG_NOTIFY, LOG_LEVEL_WARNING, "%s says that a node is %s: %s", a->name, m->node_up ? "up" : "down",
+			  a->def->announces_nodes ? "that is no node's name" : "it has not announces_nodes set");
+}
+
+static void
 tell(struct daemon *d, struct app *a, const struct notify *m)
 {
 	if (m->error != 0)
@@ -104,6 +114,8 @@ tell(struct daemon *d, struct app *a, const struct notify *m)
 		engine_status_text(d->engine, a, m->status);
 	if (m->alarm[0] != '\0')
 		engine_alarm(d->engine, a, m->alarm);
+	if (m->node[0] != '\0')
+		tell_node(d, a, m);
 	if (m->extend_us > 0)
 		engine_extend_timeout(d->engine, a, m->extend_us / 1000);
 	if (m->ready && a->ready_by == READY_NOTIFY)

@@ -104,3 +104,25 @@ alarm_raise(const char *fmt, ...)
 	snprintf(line, sizeof(line), "X_APPCTL_ALARM=%s", text);
 	notify(line);
 }
+
+void
+alarm_node_up(const char *node, const char *address)
+{
+	char line[TEXT_MAX];
+
+	snprintf(line, sizeof(line), "X_APPCTL_NODE_UP=%s %s", node, address);
+	notify(line);
+}
+
+void
+alarm_node_down(const char *node, const char *fmt, ...)
+{
+	char line[2 * TEXT_MAX];
+	size_t len = (size_t)snprintf(line, TEXT_MAX, "X_APPCTL_NODE_DOWN=%.256s ", node);
+	va_list ap;
+
+	va_start(ap, fmt);
+	one_line(line + len, sizeof(line) - len, fmt, ap);
+	va_end(ap);
+	notify(line);
+}

@@ -12,4 +12,7 @@ void alarm_close(void);
 void alarm_ready(void);
 void alarm_stopping(void);
 void alarm_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* This node is linked with that one now, or not any more: events node_up and node_down, for one with announces_nodes. */
+void alarm_node_up(const char *node, const char *address);
+void alarm_node_down(const char *node, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void alarm_raise(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -41,6 +41,20 @@ value_is(const char *value, size_t len, const char *text)
 	return len == strlen(text) && memcmp(value, text, len) == 0;
 }
 
+/* "NODE TEXT". */
+static void
+set_node(struct notify *out, bool up, const char *value, size_t len)
+{
+	const char *space = memchr(value, ' ', len);
+	size_t name_len = space ? (size_t)(space - value) : len;
+
+	if (name_len >= sizeof(out->node))
+		return;
+	out->node_up = up;
+	copy_text(out->node, sizeof(out->node), value, name_len);
+	copy_text(out->about_node, sizeof(out->about_node), space ? space + 1 : "", space ? len - name_len - 1 : 0);
+}
+
 static void
 set_value(struct notify *out, const char *name, size_t name_len, const char *value, size_t len)
 {
@@ -54,6 +68,8 @@ set_value(struct notify *out, const char *name, size_t name_len, const char *val
 		out->has_status = copy_text(out->status, sizeof(out->status), value, len);
 	else if (value_is(name, name_len, "X_APPCTL_ALARM"))
 		copy_text(out->alarm, sizeof(out->alarm), value, len);
+	else if (value_is(name, name_len, "X_APPCTL_NODE_UP") || value_is(name, name_len, "X_APPCTL_NODE_DOWN"))
+		set_node(out, name_len == strlen("X_APPCTL_NODE_UP"), value, len);
 	else if (value_is(name, name_len, "MAINPID"))
 		out->main_pid = number_of(value, len, INT32_MAX);
 	else if (value_is(name, name_len, "EXTEND_TIMEOUT_USEC"))

@@ -10,12 +10,15 @@
  * known, or whose value makes no sense, are passed over as systemd does; a datagram
  * that is no text is refused whole.  Pure.
  */
-enum { NOTIFY_MAX = 4096, NOTIFY_STATUS_MAX = 80, NOTIFY_ALARM_MAX = 512 };
+enum { NOTIFY_MAX = 4096, NOTIFY_STATUS_MAX = 80, NOTIFY_ALARM_MAX = 512, NOTIFY_NODE_MAX = 256 };
 
 struct notify {
 	bool ready, stopping, reloading, has_status;
 	char status[NOTIFY_STATUS_MAX];	/* cut at a character's edge where it is longer */
 	char alarm[NOTIFY_ALARM_MAX];	/* X_APPCTL_ALARM=, cut likewise; "": none */
+	bool node_up;			/* X_APPCTL_NODE_UP=NODE ADDRESS; else _DOWN=NODE REASON */
+	char node[NOTIFY_NODE_MAX];	/* "": neither; a longer name is none */
+	char about_node[NOTIFY_NODE_MAX];	/* the address, or the reason; cut likewise */
 	int64_t main_pid;		/* 0: not said */
 	int64_t extend_us;		/* 0: not said */
 	int error;			/* ERRNO=; 0: not said */

@@ -37,7 +37,7 @@ static const char *const calls[] = {
 	CALL("AwaitApplication", "{\"name\":\"web\",\"timeout\":1}"), CALL("Wait", "{\"name\":\"job\",\"timeout\":0.1}"),
 	CALL("Reload", "{\"dry_run\":true}"), CALL("Reload", "{}"), CALL("CheckForNewApplications", "{}"), CALL("Diff", "{}"),
 	CALL("Plan", "{\"mode\":\"less\"}"), CALL("Explain", "{\"name\":\"web\"}"), CALL("Dependencies", "{\"name\":\"web\"}"),
-	CALL("Dependents", "{\"name\":\"db\"}"), CALL("Graph", "{}"), CALL("Show", "{\"name\":\"db\"}"),
+	CALL("Dependents", "{\"name\":\"db\"}"), CALL("Graph", "{}"), CALL("FindApplication", "{\"pid\":1}"), CALL("Show", "{\"name\":\"db\"}"),
 	CALL("SetLogLevel", "{}"), CALL("Run", "{\"definition\":{\"command\":[\"/bin/true\"]}}"),
 	"{\"method\":\"org.appctl.Control.Subscribe\",\"parameters\":{\"snapshot\":true},\"more\":true}",
 	"{\"method\":\"org.varlink.service.GetInfo\"}", "{\"method\":\"org.appctl.Control.GetMode\",\"oneway\":true}",

@@ -246,6 +246,17 @@ subtest 'one application' => sub {
 	}
 };
 
+subtest 'whose a process is' => sub {
+	my $pid = fits('Status', { names => ['db'] })->{applications}[0]{pid};
+	is_deeply(fits('FindApplication', { pid => $pid }), { name => 'db' }, 'a main process');
+	fits('Run', { name => 'family', definition => { command => 'sleep 1000 & echo $! >' . $node->dir . '/child; wait' } });
+	select undef, undef, undef, 0.02 until -s $node->dir . '/child';
+	is_deeply(fits('FindApplication', { pid => 0 + slurp($node->dir . '/child') }), { name => 'family' }, 'one of its descendants');
+	is_deeply(fits('FindApplication', { pid => $_ }), {}, "$_: of none") for $$, 0, -1, 2147483648, 9223372036854775807;
+	error_of('org.varlink.service.InvalidParameter', 'FindApplication', { pid => '1' });
+	fits('Stop', { name => 'family', await => JSON::PP::true });
+};
+
 subtest 'relations' => sub {
 	my @deps = @{ fits('Dependencies', { name => 'web' })->{relations} };
 	is_deeply([sort map { "$_->{name} $_->{kind} $_->{depth} $_->{by}" } @deps], ['db requires 1 web', 'job order 1 web']);

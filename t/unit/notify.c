@@ -52,6 +52,27 @@ an_alarm_is_a_text_without_control_characters(void **state)
 }
 
 static void
+of_nodes_it_says_which_and_why(void **state)
+{
+	char text[NOTIFY_NODE_MAX + 100] = "X_APPCTL_NODE_UP=";
+	struct notify n = parsed("X_APPCTL_NODE_UP=bob@b 10.0.0.1:4370\nREADY=1");
+
+	(void)state;
+	assert_true(n.node_up);
+	assert_string_equal(n.node, "bob@b");
+	assert_string_equal(n.about_node, "10.0.0.1:4370");
+	assert_true(n.ready);
+	n = parsed("X_APPCTL_NODE_DOWN=eve it was\tsilent");
+	assert_false(n.node_up);
+	assert_string_equal(n.node, "eve");
+	assert_string_equal(n.about_node, "it was silent");
+	assert_string_equal(parsed("X_APPCTL_NODE_UP=").node, "");
+	assert_string_equal(parsed("X_APPCTL_NODE_UP=eve").about_node, "");
+	memset(text + strlen(text), 'x', sizeof(text) - strlen(text) - 1);
+	assert_string_equal(parsed(text).node, "");
+}
+
+static void
 unknown_lines_and_senseless_values_are_passed_over(void **state)
 {
 	struct notify n = parsed("X_OTHER=1\nno assignment\n\n=\nREADY=0\nMAINPID=-5\nMAINPID=99999999999\nREADY =1\nBARRIER=1");
@@ -107,6 +128,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_libsystemd_sends_is_understood),
 		cmocka_unit_test(an_alarm_is_a_text_without_control_characters),
+		cmocka_unit_test(of_nodes_it_says_which_and_why),
 		cmocka_unit_test(unknown_lines_and_senseless_values_are_passed_over),
 		cmocka_unit_test(a_nul_inside_is_no_text),
 		cmocka_unit_test(a_long_status_is_cut_between_characters),

@@ -332,7 +332,7 @@ settings_of_the_whole_are_checked(void **state)
 	assert_string_equal(m->access[1].run_as.v[1], "7");
 	assert_int_equal(m->log_rule_count, 2);
 	assert_int_equal(m->shutdown_timeout_ms, 120000);
-	assert_int_equal(m->name_count, 2);
+	assert_int_equal(m->name_count, 4);
 	model_unref(m);
 }
 
