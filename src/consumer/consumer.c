@@ -327,10 +327,11 @@ drained(void *arg, struct ws *w)
 }
 
 static void
-refused(void *arg, const char *address, const char *why)
+refused(void *arg, const char *address, const char *why, bool at_fault)
 {
 	struct consumer *c = arg;
 
+	(void)at_fault;
 	c->refused++;
 	log_write(LOG_MONITOR, LOG_LEVEL_WARNING, "turned away %s: %s", address, why);
 }

@@ -47,6 +47,8 @@ auth_begin(struct ws *w)
 	if (w->challenge == NULL || w->frames == NULL)
 		return no_memory(w);
 	w->challenge->protocol = s->protocol;
+	w->challenge->connector_role = s->of_nodes ? "connector" : NULL;
+	w->challenge->acceptor_role = s->of_nodes ? "acceptor" : NULL;
 	w->state = WS_UPGRADE;
 	if (bind_to_tls(w) < 0)
 		return -1;
@@ -141,6 +143,21 @@ now_open(struct ws *w, const char *peer, uint64_t epoch)
 	w->state = WS_OPEN;
 }
 
+/* Between nodes the name in the challenge is the one that TLS has shown. */
+static int
+check_name(struct ws *w, const char *what, const char *name)
+{
+	struct err err = { 0 };
+
+	if (!w->settings->of_nodes)
+		return 0;
+	if (!w->server && strcmp(name, w->settings->peer) != 0)
+		err_set(&err, 0, "this is node %.80s and not %.80s", name, w->settings->peer);
+	else if (tls_check_node(w->tls, name, &err) == 0)
+		return 0;
+	return fail(w, what, &err);
+}
+
 static int
 answer_challenge(struct ws *w, const char *data, size_t len)
 {
@@ -152,6 +169,8 @@ answer_challenge(struct ws *w, const char *data, size_t len)
 
 	if (challenge_read_challenge(data, len, c, &err) < 0)
 		return fail(w, "challenge", &err);
+	if (check_name(w, "challenge", c->acceptor) < 0)
+		return -1;
 	strcpy(c->connector, s->node);
 	c->epoch = s->epoch;
 	make_nonce(c->connector_nonce);
@@ -186,6 +205,8 @@ judge_response(struct ws *w, const char *data, size_t len)
 
 	if (challenge_read_response(data, len, c, mac, &err) < 0)
 		return fail(w, "response", &err);
+	if (check_name(w, "response", c->connector) < 0)
+		return -1;
 	if (check_mac(w, CHALLENGE_CONNECTOR, mac) < 0)
 		return -1;
 	challenge_mac(c, CHALLENGE_ACCEPTOR, w->settings->secret, w->settings->secret_len, mac);

@@ -18,7 +18,7 @@ enum {
 
 struct frames {
 	wslay_frame_context_ptr wslay;
-	bool server;
+	bool server, binary;
 	const char *in;			/* lent */
 	size_t in_len;
 	struct buf *out;
@@ -102,6 +102,12 @@ frames_set_message_max(struct frames *f, size_t message_max)
 }
 
 void
+frames_expect_binary(struct frames *f)
+{
+	f->binary = true;
+}
+
+void
 frames_feed(struct frames *f, const void *data, size_t len)
 {
 	f->in = data;
@@ -152,8 +158,8 @@ begin_frame(struct frames *f, const struct wslay_frame_iocb *io, unsigned *code)
 	if ((io->opcode == WSLAY_CONTINUATION_FRAME) != f->in_message)
 		return f->in_message ? "a message within another" : "a fragment of no message";
 	*code = WSLAY_CODE_UNSUPPORTED_DATA;
-	if (io->opcode == WSLAY_BINARY_FRAME)
-		return "a binary message";
+	if (io->opcode == (f->binary ? WSLAY_TEXT_FRAME : WSLAY_BINARY_FRAME))
+		return f->binary ? "a text message" : "a binary message";
 	if (!f->in_message) {
 		f->in_message = true;
 		f->fragments = 0;
@@ -227,6 +233,8 @@ end_message(struct frames *f, struct frames_event *out)
 	*out = (struct frames_event){ buf_cstr(&f->message), f->message.len, 0 };
 	if (f->message.failed)
 		return bad(f, out, WSLAY_CODE_INTERNAL_SERVER_ERROR, "no memory");
+	if (f->binary)
+		return FRAMES_BINARY;
 	if (!is_utf8(out->data, out->len))
 		return bad(f, out, WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA, "a text that is no UTF-8");
 	return FRAMES_TEXT;
@@ -314,9 +322,15 @@ frames_put_text(struct frames *f, struct buf *out, const char *data, size_t len)
 }
 
 int
-frames_put_ping(struct frames *f, struct buf *out)
+frames_put_binary(struct frames *f, struct buf *out, const char *data, size_t len)
 {
-	return put(f, out, WSLAY_PING, "", 0);
+	return put(f, out, WSLAY_BINARY_FRAME, data, len);
+}
+
+int
+frames_put_ping(struct frames *f, struct buf *out, const char *data, size_t len)
+{
+	return put(f, out, WSLAY_PING, data, len);
 }
 
 int

@@ -14,7 +14,8 @@ struct frames;
 
 enum frames_kind {
 	FRAMES_NONE,			/* more bytes are needed */
-	FRAMES_TEXT,			/* a message */
+	FRAMES_TEXT,			/* a message, */
+	FRAMES_BINARY,			/* or one of that kind */
 	FRAMES_PING,
 	FRAMES_PONG,
 	FRAMES_CLOSE,			/* code: the peer's, 1005 where it gave none; data: its reason */
@@ -31,6 +32,8 @@ struct frames_event {
 struct frames *frames_new(bool server, size_t message_max);
 void frames_free(struct frames *f);			/* NULL is fine */
 void frames_set_message_max(struct frames *f, size_t message_max);
+/* Messages that come are binary from here on, and no texts. */
+void frames_expect_binary(struct frames *f);
 
 /* Lends bytes to read from; only when the ones before have all been taken. */
 void frames_feed(struct frames *f, const void *data, size_t len);
@@ -42,6 +45,7 @@ void frames_trim(struct frames *f);
 
 /* Appends one frame.  -1: no memory, and nothing was appended. */
 int frames_put_text(struct frames *f, struct buf *out, const char *data, size_t len);
-int frames_put_ping(struct frames *f, struct buf *out);
+int frames_put_binary(struct frames *f, struct buf *out, const char *data, size_t len);
+int frames_put_ping(struct frames *f, struct buf *out, const char *data, size_t len);
 int frames_put_pong(struct frames *f, struct buf *out, const char *data, size_t len);
 int frames_put_close(struct frames *f, struct buf *out, unsigned code, const char *reason);	/* reason: cut at 123 bytes */

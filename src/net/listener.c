@@ -67,7 +67,7 @@ listener_forget(struct ws_listener *wl, struct ws *w)
 	TAILQ_REMOVE(&wl->unproven, w, entry);
 	wl->unproven_count--;
 	if (wl->handler->refused != NULL)
-		wl->handler->refused(wl->arg, w->address, w->why.msg);
+		wl->handler->refused(wl->arg, w->address, w->why.msg, w->failed);
 }
 
 /* Room for one more, where need be by ending the one that has not authenticated for the longest time. */

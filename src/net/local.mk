@@ -3,6 +3,7 @@
 noinst_LTLIBRARIES += libnet.la
 libnet_la_SOURCES = \
 	src/net/auth.c \
+	src/net/connect.c \
 	src/net/dial.c src/net/dial.h \
 	src/net/frames.c src/net/frames.h \
 	src/net/guard.c src/net/guard.h \

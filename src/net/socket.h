@@ -54,9 +54,14 @@ struct ws {
 	struct challenge *challenge;	/* until it is open */
 	char http_key[HTTP_KEY_SIZE];
 
+	bool binary;			/* messages are, once it is open */
 	bool reading;
 	bool pinged;
 	int64_t read_ms, ping_ms;
+	uint32_t ping_number;		/* of the last ping, which went out then; 0: it was answered */
+	uint32_t pings_sent;
+	int64_t ping_us;
+	bool broken;			/* why says how; it ends from the loop */
 	int64_t pings_since_ms;
 	unsigned pings;			/* that came since then */
 	size_t message_max;
@@ -86,6 +91,14 @@ struct ws_taken {
 int ws_accept(const struct ws_taken *t, struct ws **out);
 /* It ends at once: closed() where that is due, and its memory goes. */
 void ws_end(struct ws *w);
+
+/* For connect.c: what the loop calls, and what it waits for from here on. */
+void ws_ready(void *arg, int what);
+void ws_timer_due(void *arg);
+void ws_arm(struct ws *w);
+void ws_free(struct ws *w);
+enum { WS_MESSAGE_MAX = 1024 * 1024 + 4096 };
+int64_t ws_auth_ms(const struct ws_settings *s);
 
 /* auth.c: the steps to an open socket.  Each 0, or -1: w->why says why not. */
 int auth_begin(struct ws *w);					/* the connection, and TLS, is there */

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "net/tls.h"
 
+#include "net/random.h"
 #include "net/secret.h"
 #include "wire/challenge.h"
 
@@ -21,13 +22,15 @@
 enum {
 	PSK_LEN = 32,
 	HANDSHAKE_MAX = 32 * 1024,	/* bytes of one message of it: a chain of certificates */
+	IDENTITY_SIZE = 2 * CHALLENGE_NODE_MAX + 40,
 };
 
 struct tls_keys {
 	unsigned users;				/* its maker and its sessions */
 	bool server;
 	bool uses_psk;
-	const char *protocol;			/* also the identity that goes with the key */
+	const struct ws_settings *settings;
+	char identity[IDENTITY_SIZE];		/* that goes with the key, of one that connects; of a server's only where it is no node */
 	uint8_t psk[PSK_LEN];
 	gnutls_certificate_credentials_t x509;
 	gnutls_psk_server_credentials_t psk_server;
@@ -39,6 +42,7 @@ struct tls {
 	gnutls_session_t session;
 	struct tls_keys *keys;
 	gnutls_typed_vdata_st expected[2];	/* of the other end's certificate */
+	char node[CHALLENGE_NODE_MAX + 1];	/* that the pre-shared key of a pair belongs to */
 };
 
 static int
@@ -47,19 +51,65 @@ fail(struct err *err, int code, const char *what)
 	return err_set(err, 0, "%s: %s", what, gnutls_strerror(code));
 }
 
+/* "PROTOCOL CONNECTOR ACCEPTOR": who wants to connect to us; false: it says something else. */
+static bool
+read_identity(const struct ws_settings *s, const char *identity, char node[CHALLENGE_NODE_MAX + 1])
+{
+	size_t protocol_len = strlen(s->protocol);
+	const char *name = identity + protocol_len + 1, *end;
+
+	if (strncmp(identity, s->protocol, protocol_len) != 0 || identity[protocol_len] != ' ')
+		return false;
+	end = strchr(name, ' ');
+	if (end == NULL || end - name > CHALLENGE_NODE_MAX || strcmp(end + 1, s->node) != 0)
+		return false;
+	memcpy(node, name, (size_t)(end - name));
+	node[end - name] = '\0';
+	return true;
+}
+
+/* An identity that is not good gets a key that nobody has: then all goes as with a wrong secret, and tells nothing. */
+static void
+pair_key(struct tls *t, const char *identity, uint8_t key[PSK_LEN])
+{
+	const struct ws_settings *s = t->keys->settings;
+
+	if (read_identity(s, identity, t->node))
+		challenge_pair_psk(s->protocol, s->secret, s->secret_len, t->node, s->node, key);
+	else
+		random_bytes(key, PSK_LEN);
+}
+
 static int
 psk_for(gnutls_session_t session, const char *identity, gnutls_datum_t *key)
 {
-	const struct tls *t = gnutls_session_get_ptr(session);
+	struct tls *t = gnutls_session_get_ptr(session);
 
-	if (strcmp(identity, t->keys->protocol) != 0)
+	if (!t->keys->settings->of_nodes && strcmp(identity, t->keys->identity) != 0)
 		return -1;
 	key->data = gnutls_malloc(PSK_LEN);
 	if (key->data == NULL)
 		return -1;
-	memcpy(key->data, t->keys->psk, PSK_LEN);
 	key->size = PSK_LEN;
+	if (t->keys->settings->of_nodes)
+		pair_key(t, identity, key->data);
+	else
+		memcpy(key->data, t->keys->psk, PSK_LEN);
 	return 0;
+}
+
+static void
+make_psk(struct tls_keys *k)
+{
+	const struct ws_settings *s = k->settings;
+
+	if (s->of_nodes && !k->server) {
+		snprintf(k->identity, sizeof(k->identity), "%s %s %s", s->protocol, s->node, s->peer);
+		challenge_pair_psk(s->protocol, s->secret, s->secret_len, s->node, s->peer, k->psk);
+	} else {
+		snprintf(k->identity, sizeof(k->identity), "%s", s->protocol);
+		challenge_psk(s->protocol, s->secret, s->secret_len, k->psk);
+	}
 }
 
 static int
@@ -68,6 +118,7 @@ load_psk(struct tls_keys *k, struct err *err)
 	const gnutls_datum_t key = { k->psk, PSK_LEN };
 	int e;
 
+	make_psk(k);
 	if (k->server) {
 		e = gnutls_psk_allocate_server_credentials(&k->psk_server);
 		if (e >= 0)
@@ -75,7 +126,7 @@ load_psk(struct tls_keys *k, struct err *err)
 	} else {
 		e = gnutls_psk_allocate_client_credentials(&k->psk_client);
 		if (e >= 0)
-			e = gnutls_psk_set_client_credentials(k->psk_client, k->protocol, &key, GNUTLS_PSK_KEY_RAW);
+			e = gnutls_psk_set_client_credentials(k->psk_client, k->identity, &key, GNUTLS_PSK_KEY_RAW);
 	}
 	return e < 0 ? fail(err, e, "pre-shared key") : 0;
 }
@@ -139,8 +190,7 @@ tls_keys_new(const struct ws_settings *s, bool server, struct err *err)
 	k->users = 1;
 	k->server = server;
 	k->uses_psk = !any;
-	k->protocol = s->protocol;
-	challenge_psk(s->protocol, s->secret, s->secret_len, k->psk);
+	k->settings = s;
 	e = gnutls_priority_init(&k->priority, any ? PRIORITY_X509 : PRIORITY_PSK, NULL);
 	if (e < 0) {
 		fail(err, e, "TLS 1.3");
@@ -184,17 +234,17 @@ static int
 set_x509(struct tls *t, const char *host)
 {
 	int e = gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, t->keys->x509);
-	bool server = t->keys->server;
+	bool server = t->keys->server, has_host = !server && host != NULL;
 
 	if (e < 0)
 		return e;
 	t->expected[0] = (gnutls_typed_vdata_st){ .type = GNUTLS_DT_KEY_PURPOSE_OID,
 						  .data = (void *)(server ? GNUTLS_KP_TLS_WWW_CLIENT : GNUTLS_KP_TLS_WWW_SERVER) };
 	t->expected[1] = (gnutls_typed_vdata_st){ .type = GNUTLS_DT_DNS_HOSTNAME, .data = (void *)host };
-	gnutls_session_set_verify_cert2(t->session, t->expected, server ? 1 : 2, 0);
+	gnutls_session_set_verify_cert2(t->session, t->expected, has_host ? 2 : 1, 0);
 	if (server)
 		gnutls_certificate_server_set_request(t->session, GNUTLS_CERT_REQUIRE);
-	else if (!is_address(host))
+	else if (has_host && !is_address(host))
 		e = gnutls_server_name_set(t->session, GNUTLS_NAME_DNS, host, strlen(host));
 	return e;
 }
@@ -305,6 +355,56 @@ tls_handshake(struct tls *t, int *what, struct err *err)
 	if (t->keys->uses_psk && err->code == 0)
 		err_wrap(err, "pre-shared key (do both ends have the same secret?)");
 	return -1;
+}
+
+/* A text of a certificate, as it is there; false: it has no i-th. */
+static bool
+certificate_name(gnutls_x509_crt_t crt, unsigned i, char *out, size_t size)
+{
+	size_t len = size - 1;
+	int e = i == 0 ? gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, out, &len)
+		       : gnutls_x509_crt_get_subject_alt_name(crt, i - 1, out, &len, NULL);
+
+	if (e == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE && i > 0)
+		return false;
+	/* One that is too long, of a kind that is no text, or with a NUL in it, is nobody's name. */
+	if (i == 0 ? e < 0 : e != GNUTLS_SAN_DNSNAME && e != GNUTLS_SAN_RFC822NAME)
+		len = 0;
+	out[len] = '\0';
+	if (i > 0 && strlen(out) != len)
+		out[0] = '\0';
+	return true;
+}
+
+static int
+check_certificate_node(const struct tls *t, const char *node, struct err *err)
+{
+	const gnutls_datum_t *chain;
+	char name[CHALLENGE_NODE_MAX + 2];
+	gnutls_x509_crt_t crt;
+	unsigned i, n;
+	bool found = false;
+	int e;
+
+	chain = gnutls_certificate_get_peers(t->session, &n);
+	if (chain == NULL || (e = gnutls_x509_crt_init(&crt)) < 0)
+		return err_set(err, 0, "it has no certificate");
+	e = gnutls_x509_crt_import(crt, &chain[0], GNUTLS_X509_FMT_DER);
+	for (i = 0; e >= 0 && !found && certificate_name(crt, i, name, sizeof(name)); i++)
+		found = strcmp(name, node) == 0;
+	gnutls_x509_crt_deinit(crt);
+	return found ? 0 : err_set(err, 0, "its certificate is not one of node %.80s", node);
+}
+
+int
+tls_check_node(const struct tls *t, const char *node, struct err *err)
+{
+	if (!t->keys->uses_psk)
+		return check_certificate_node(t, node, err);
+	/* A server that has our key is who we dialled. */
+	if (!t->keys->server || strcmp(t->node, node) == 0)
+		return 0;
+	return err_set(err, 0, "it has shown the key of another node than %.80s", node);
 }
 
 ssize_t

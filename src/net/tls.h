@@ -22,12 +22,16 @@ enum { TLS_EXPORTER_LEN = 32 };
 struct tls_keys *tls_keys_new(const struct ws_settings *s, bool server, struct err *err);
 void tls_keys_free(struct tls_keys *k);		/* sessions go on; NULL is fine */
 
-/* host: the name that the other end's certificate has to have; NULL on a server.  host outlives it.  NULL: err. */
+/* Between nodes the key is one for the pair and the direction (challenge_pair_psk()), or the certificate names its node. */
+
+/* host: the name that the other end's certificate has to have; NULL on a server, and between nodes.  host outlives it.  NULL: err. */
 struct tls *tls_new(struct tls_keys *k, int fd, const char *host, struct err *err);
 void tls_free(struct tls *t);			/* NULL is fine */
 
 /* 1: done; 0: *what (LOOP_READ, LOOP_WRITE) has to come first; -1: err. */
 int tls_handshake(struct tls *t, int *what, struct err *err);
+/* Between nodes: what the handshake has shown is the node of that name.  -1: err. */
+int tls_check_node(const struct tls *t, const char *node, struct err *err);
 /* Bytes; 0: none now; -1: err, also at an end of the connection that the peer did not announce. */
 ssize_t tls_read(struct tls *t, void *out, size_t len, struct err *err);
 ssize_t tls_write(struct tls *t, const void *data, size_t len, struct err *err);

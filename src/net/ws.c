@@ -2,11 +2,10 @@
 #include "config.h"
 #include "net/socket.h"
 
-#include "net/secret.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -18,20 +17,13 @@ enum {
 	CODE_NORMAL = 1000,
 	CODE_NONE = 1005,
 	CODE_POLICY = 1008,
-	MESSAGE_MAX = 1024 * 1024 + 4096,
 };
 
 /* What was read and is not taken yet is copied out of it before anybody else reads. */
 static char scratch[READ_SIZE];
 
-static int64_t
-auth_ms(const struct ws_settings *s)
-{
-	return s->auth_timeout_ms ? s->auth_timeout_ms : 5000;
-}
-
-static void
-arm(struct ws *w)
+void
+ws_arm(struct ws *w)
 {
 	int what = w->state == WS_TLS ? w->tls_wants
 				      : (w->state == WS_OPEN && !w->reading ? 0 : LOOP_READ) | (w->out.len > w->out_at ? LOOP_WRITE : 0);
@@ -66,7 +58,7 @@ close_with(struct ws *w, unsigned code, const char *reason)
 	go_away(w);
 }
 
-static void
+void
 ws_free(struct ws *w)
 {
 	dial_free(w->dial);
@@ -186,11 +178,22 @@ open_socket(struct ws *w)
 	w->read_ms = clock_mono_ms();
 	w->due_ms = w->read_ms + w->ping_ms;
 	frames_set_message_max(w->frames, w->message_max);
+	if (w->binary)
+		frames_expect_binary(w->frames);
 	if (w->listener != NULL)
 		listener_proven(w->listener, w);
 	arg = w->handler->opened(w->arg, w);
 	if (w->server)
 		w->arg = arg;
+}
+
+static int64_t
+mono_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static void
@@ -209,6 +212,17 @@ take_ping(struct ws *w, const struct frames_event *ev)
 		/* Who does not read gets no more answers, either. */
 		frames_put_pong(w->frames, &w->out, ev->data, ev->len);
 	}
+}
+
+/* Others than the answer to the last ping say only that the peer is alive. */
+static void
+take_pong(struct ws *w, const struct frames_event *ev)
+{
+	if (w->ping_number == 0 || ev->len != sizeof(w->ping_number) || memcmp(ev->data, &w->ping_number, ev->len) != 0)
+		return;
+	w->ping_number = 0;
+	if (w->handler->answered != NULL)
+		w->handler->answered(w->arg, w, mono_us() - w->ping_us);
 }
 
 static void
@@ -245,6 +259,10 @@ take_frame(struct ws *w, enum frames_kind kind, const struct frames_event *ev)
 		take_auth(w, kind, ev);
 	} else if (kind == FRAMES_TEXT) {
 		w->handler->text(w->arg, w, ev->data, ev->len);
+	} else if (kind == FRAMES_BINARY) {
+		w->handler->binary(w->arg, w, ev->data, ev->len);
+	} else if (kind == FRAMES_PONG) {
+		take_pong(w, ev);
 	} else if (kind == FRAMES_PING) {
 		take_ping(w, ev);
 	}
@@ -418,15 +436,25 @@ advance(struct ws *w, int what)
 	return w->out.len > 0 || w->state == WS_CLOSING ? send_out(w) : 0;
 }
 
-static void
-ready(void *arg, int what)
+void
+ws_ready(void *arg, int what)
 {
 	struct ws *w = arg;
 
 	if (advance(w, what) < 0)
 		ws_end(w);
 	else
-		arm(w);
+		ws_arm(w);
+}
+
+static void
+send_ping(struct ws *w)
+{
+	if (++w->pings_sent == 0)
+		w->pings_sent = 1;
+	w->ping_number = w->pings_sent;
+	w->ping_us = mono_us();
+	frames_put_ping(w->frames, &w->out, (const char *)&w->ping_number, sizeof(w->ping_number));
 }
 
 /* Nothing was read for ping_ms: a ping.  For twice that: it is dead.  Who does not read lives on, and says so by pongs. */
@@ -448,7 +476,7 @@ heartbeat(struct ws *w)
 		return 0;
 	}
 	if (!w->pinged)
-		frames_put_ping(w->frames, &w->out);
+		send_ping(w);
 	w->pinged = true;
 	w->due_ms = w->read_ms + 2 * w->ping_ms;
 	return send_out(w);
@@ -468,13 +496,17 @@ time_is_up(struct ws *w)
 	return send_out(w);
 }
 
-static void
-timer_due(void *arg)
+void
+ws_timer_due(void *arg)
 {
 	struct ws *w = arg;
 	int r = 0;
 
 	w->armed_ms = -1;
+	if (w->broken) {
+		ws_end(w);
+		return;
+	}
 	if (w->kick) {
 		w->kick = false;
 		r = advance(w, LOOP_READ);
@@ -484,133 +516,7 @@ timer_due(void *arg)
 	if (r < 0)
 		ws_end(w);
 	else
-		arm(w);
-}
-
-/* --- Making one ------------------------------------------------------------- */
-
-static struct ws *
-ws_new(struct loop *l, const struct ws_settings *s, const struct ws_handler *h, void *arg, bool server)
-{
-	struct ws *w = calloc(1, sizeof(*w));
-
-	if (w == NULL)
-		return NULL;
-	w->timer = timer_new(l, timer_due, w);
-	if (w->timer == NULL) {
-		free(w);
-		return NULL;
-	}
-	w->loop = l;
-	w->settings = s;
-	w->handler = h;
-	w->arg = arg;
-	w->server = server;
-	w->fd = -1;
-	w->ping_ms = s->ping_ms ? s->ping_ms : 15000;
-	w->message_max = s->message_max ? s->message_max : MESSAGE_MAX;
-	return w;
-}
-
-/* The connection is there; keys NULL: without TLS. */
-static int
-start(struct ws *w, int fd, struct tls_keys *keys)
-{
-	w->fd = fd;
-	w->due_ms = clock_mono_ms() + auth_ms(w->settings);
-	w->watch = watch_new(w->loop, fd, LOOP_READ, ready, w);
-	if (w->watch == NULL)
-		return err_set(&w->why, ENOMEM, "%s", w->address);
-	if (keys == NULL) {
-		if (auth_begin(w) < 0)
-			return -1;
-	} else {
-		w->tls = tls_new(keys, fd, w->server ? NULL : w->settings->host, &w->why);
-		if (w->tls == NULL)
-			return -1;
-		w->state = WS_TLS;
-		w->tls_wants = w->server ? LOOP_READ : LOOP_WRITE;
-	}
-	arm(w);
-	return 0;
-}
-
-
-int
-ws_accept(const struct ws_taken *t, struct ws **out)
-{
-	struct ws *w = ws_new(t->loop, t->settings, t->handler, t->arg, true);
-
-	if (w == NULL) {
-		close(t->fd);
-		return -1;
-	}
-	w->listener = t->listener;
-	w->address_key = tcp_address_key(t->peer);
-	tcp_address(t->peer, w->address);
-	*out = w;
-	return start(w, t->fd, t->keys);
-}
-
-static void
-dialed(void *arg, int fd, const char *address, const struct err *err)
-{
-	struct ws *w = arg;
-	int r = -1;
-
-	if (fd < 0) {
-		w->why = *err;
-	} else {
-		strcpy(w->address, address);
-		dial_free(w->dial);
-		w->dial = NULL;
-		r = start(w, fd, w->keys);
-	}
-	if (r < 0)
-		ws_end(w);
-}
-
-int
-ws_check_settings(const struct ws_settings *s, struct err *err)
-{
-	if (s->protocol == NULL || *s->protocol == '\0' || strlen(s->protocol) > PROTOCOL_MAX)
-		return err_set(err, EINVAL, "name of the protocol");
-	if (s->node == NULL || challenge_check_node(s->node) < 0)
-		return err_set(err, EINVAL, "\"%s\" as the name of a node", s->node ? s->node : "");
-	if (s->secret == NULL || s->secret_len < SECRET_MIN)
-		return err_set(err, EINVAL, "a secret of fewer than %d bytes", SECRET_MIN);
-	if (s->port == NULL || strspn(s->port, "0123456789") != strlen(s->port) || strtoul(s->port, NULL, 10) > 65535 ||
-	    *s->port == '\0')
-		return err_set(err, EINVAL, "port \"%s\"", s->port ? s->port : "");
-	return 0;
-}
-
-struct ws *
-ws_connect(struct loop *l, const struct ws_settings *s, const struct ws_handler *h, void *arg, struct err *err)
-{
-	struct tls_keys *keys = NULL;
-	struct ws *w;
-
-	if (ws_check_settings(s, err) < 0)
-		return NULL;
-	if (s->host == NULL || *s->host == '\0' || strpbrk(s->host, "\r\n \t/") != NULL) {
-		err_set(err, EINVAL, "host \"%s\" to connect to", s->host ? s->host : "");
-		return NULL;
-	}
-	if (s->use_tls && (keys = tls_keys_new(s, false, err)) == NULL)
-		return NULL;
-	w = ws_new(l, s, h, arg, false);
-	if (w == NULL) {
-		err_set(err, ENOMEM, "connect to %s", s->host);
-		tls_keys_free(keys);
-		return NULL;
-	}
-	w->keys = keys;
-	w->dial = dial_new(l, s->host, s->port, auth_ms(s), dialed, w, err);
-	if (w->dial != NULL)
-		return w;
-	ws_free(w);
-	return NULL;
+		ws_arm(w);
 }
 
 /* --- What its user asks of it ----------------------------------------------- */
@@ -640,8 +546,43 @@ ws_send(struct ws *w, const char *data, size_t len)
 		return 0;
 	if (frames_put_text(w->frames, &w->out, data, len) < 0)
 		return -1;
-	arm(w);
+	ws_arm(w);
 	return 0;
+}
+
+int
+ws_send_binary(struct ws *w, const char *data, size_t len)
+{
+	if (w->state != WS_OPEN)
+		return 0;
+	return frames_put_binary(w->frames, &w->out, data, len);
+}
+
+void
+ws_push(struct ws *w)
+{
+	if (w->fd < 0 || w->broken || w->state < WS_OPEN)
+		return;
+	if (send_out(w) < 0) {
+		w->broken = true;
+		w->kick = true;
+	}
+	ws_arm(w);
+}
+
+void
+ws_ping(struct ws *w)
+{
+	if (w->state != WS_OPEN)
+		return;
+	send_ping(w);
+	ws_push(w);
+}
+
+bool
+ws_was_refused(const struct ws *w)
+{
+	return !w->opened && w->failed;
 }
 
 size_t
@@ -663,7 +604,7 @@ ws_read(struct ws *w, bool on)
 		w->read_ms = now;
 	w->pinged = false;
 	w->due_ms = now + (on ? w->ping_ms : w->ping_ms / 2);
-	arm(w);
+	ws_arm(w);
 }
 
 void
@@ -673,5 +614,5 @@ ws_close(struct ws *w, unsigned code, const char *reason)
 		return;
 	err_set(&w->why, 0, "closed here: %u %s", code, reason);
 	close_with(w, code, reason);
-	arm(w);
+	ws_arm(w);
 }

@@ -22,6 +22,12 @@ struct ws_listener;
 struct ws_settings {
 	const char *protocol;		/* "appctl-monitor": what is said in the upgrade and under every MAC */
 	const char *node;		/* our name; of a listener too */
+	/*
+	 * Both ends are nodes: only TLS, with a key of its own for each pair and direction, or with certificates that name their node;
+	 * messages are binary.  secret may change between connections.
+	 */
+	bool of_nodes;
+	const char *peer;		/* of one that connects, between nodes: whom it expects */
 	uint64_t epoch;			/* of one that connects: bound into its challenge (0 where it has no meaning) */
 	const char *secret;		/* its bytes */
 	size_t secret_len;
@@ -42,12 +48,14 @@ struct ws_handler {
 	void *(*opened)(void *arg, struct ws *w);
 	/* One message; data is lent for the call and NUL-terminated. */
 	void (*text)(void *arg, struct ws *w, const char *data, size_t len);
+	void (*binary)(void *arg, struct ws *w, const char *data, size_t len);	/* the same of nodes */
+	void (*answered)(void *arg, struct ws *w, int64_t round_trip_us);	/* a ping was; may be NULL */
 	/* All that was queued is with the kernel.  May be NULL. */
 	void (*drained)(void *arg, struct ws *w);
 	/* It is gone, w is invalid afterwards; why is for people.  For one that never opened on a listener it is not called. */
 	void (*closed)(void *arg, struct ws *w, const char *why);
-	/* On a listener, with its arg: somebody was turned away before.  May be NULL. */
-	void (*refused)(void *arg, const char *address, const char *why);
+	/* On a listener, with its arg: somebody was turned away before; at fault: it has shown that it has no business here.  May be NULL. */
+	void (*refused)(void *arg, const char *address, const char *why, bool at_fault);
 };
 
 /* Starts listening.  settings and what it points to must outlive it.  NULL: err says why. */
@@ -68,6 +76,11 @@ const char *ws_peer_address(const struct ws *w);	/* "127.0.0.1:4711", lent */
 
 /* Queues one text message; on one that is closing it goes nowhere.  -1: no memory; nothing was queued. */
 int ws_send(struct ws *w, const char *data, size_t len);
+int ws_send_binary(struct ws *w, const char *data, size_t len);	/* the same between nodes; ws_push() sends it */
+/* What is queued goes out as far as the kernel takes it, without waiting for the loop; that the connection broke shows from the loop. */
+void ws_push(struct ws *w);
+void ws_ping(struct ws *w);				/* answered() tells when it was */
+bool ws_was_refused(const struct ws *w);		/* in closed(): one of both has not shown that it knows the secret */
 size_t ws_queued(const struct ws *w);			/* bytes not yet with the kernel */
 /* Reads on or not: how back-pressure reaches the peer.  Heartbeats are not taken for silence then. */
 void ws_read(struct ws *w, bool on);

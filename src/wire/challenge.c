@@ -49,17 +49,44 @@ hmac(const void *key, size_t key_len, const void *data, size_t len, uint8_t out[
 	explicit_bzero(&ctx, sizeof(ctx));
 }
 
-/* RFC 5869 for 32 bytes and no info: one block each to extract and to expand. */
-void
-challenge_psk(const char *protocol, const char *secret, size_t secret_len, uint8_t key[32])
+/* RFC 5869 for 32 bytes: one block each to extract and to expand. */
+static void
+hkdf(const char *protocol, const char *secret, size_t secret_len, const char *info, uint8_t key[32])
 {
 	uint8_t extracted[SHA256_DIGEST_SIZE];
-	char salt[64];
+	char salt[64], block[2 * CHALLENGE_NODE_MAX + 8];
+	size_t len = strlen(info);
 
 	snprintf(salt, sizeof(salt), "%s psk", protocol);
 	hmac(salt, strlen(salt), secret, secret_len, extracted);
-	hmac(extracted, sizeof(extracted), "\001", 1, key);
+	memcpy(block, info, len);
+	block[len] = 1;
+	hmac(extracted, sizeof(extracted), block, len + 1, key);
 	explicit_bzero(extracted, sizeof(extracted));
+}
+
+void
+challenge_psk(const char *protocol, const char *secret, size_t secret_len, uint8_t key[32])
+{
+	hkdf(protocol, secret, secret_len, "", key);
+}
+
+void
+challenge_pair_psk(const char *protocol, const char *secret, size_t secret_len, const char *connector, const char *acceptor,
+		   uint8_t key[32])
+{
+	char info[2 * CHALLENGE_NODE_MAX + 3];
+
+	snprintf(info, sizeof(info), "%s\n%s\n", connector, acceptor);
+	hkdf(protocol, secret, secret_len, info, key);
+}
+
+static const char *
+role_name(const struct challenge *c, enum challenge_role role)
+{
+	if (role == CHALLENGE_CONNECTOR)
+		return c->connector_role ? c->connector_role : "producer";
+	return c->acceptor_role ? c->acceptor_role : "consumer";
 }
 
 void
@@ -71,7 +98,7 @@ challenge_mac(const struct challenge *c, enum challenge_role role, const char *s
 	int len;
 
 	len = snprintf(text, sizeof(text), "%s %d\n%s\n%s\n%s\n%" PRIu64 "\n%s\n%s\n%s\n", c->protocol, CHALLENGE_VERSION,
-		       role == CHALLENGE_CONNECTOR ? "producer" : "consumer", c->acceptor, c->connector, c->epoch,
+		       role_name(c, role), c->acceptor, c->connector, c->epoch,
 		       c->acceptor_nonce, c->connector_nonce, c->exporter);
 	hmac(secret, secret_len, text, (size_t)len, bytes);
 	challenge_hex(bytes, mac);

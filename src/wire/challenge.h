@@ -23,6 +23,7 @@ enum {
 /* What both ends know at the end. */
 struct challenge {
 	const char *protocol;		/* "appctl-monitor" */
+	const char *connector_role, *acceptor_role;	/* how the MACs call the two; NULL: "producer", "consumer" */
 	char acceptor[CHALLENGE_NODE_MAX + 1], connector[CHALLENGE_NODE_MAX + 1];	/* names of the nodes: consumer, producer */
 	uint64_t epoch;
 	char acceptor_nonce[CHALLENGE_HEX_SIZE], connector_nonce[CHALLENGE_HEX_SIZE];
@@ -38,6 +39,10 @@ int challenge_check_node(const char *node);
 
 /* The pre-shared key for TLS: HKDF-SHA256 of the secret, under the protocol's name. */
 void challenge_psk(const char *protocol, const char *secret, size_t secret_len, uint8_t key[32]);
+
+/* The same for one pair of nodes and one direction: what A needs to connect to B helps nobody to connect to A. */
+void challenge_pair_psk(const char *protocol, const char *secret, size_t secret_len, const char *connector, const char *acceptor,
+			uint8_t key[32]);
 
 /* What a role has to say to show that it knows the secret. */
 void challenge_mac(const struct challenge *c, enum challenge_role role, const char *secret, size_t secret_len,

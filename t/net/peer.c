@@ -131,14 +131,15 @@ closed(void *arg, struct ws *w, const char *why)
 }
 
 static void
-refused(void *arg, const char *address, const char *why)
+refused(void *arg, const char *address, const char *why, bool at_fault)
 {
 	(void)arg;
+	(void)at_fault;
 	if (!quiet)
 		say("refused %s %s", address, why);
 }
 
-static const struct ws_handler handler = { opened, text, drained, closed, refused };
+static const struct ws_handler handler = { .opened = opened, .text = text, .drained = drained, .closed = closed, .refused = refused };
 
 static void
 connect_more(unsigned long n)

@@ -76,7 +76,7 @@ bytes_may_come_one_by_one(void **state)
 	frames_put_pong(client, &out, "p", 1);
 	assert_int_equal(read_slowly(out.data, out.len, &ev, server), FRAMES_PONG);
 	buf_clear(&out);
-	frames_put_ping(client, &out);
+	frames_put_ping(client, &out, "", 0);
 	assert_int_equal(read_slowly(out.data, out.len, &ev, server), FRAMES_PING);
 	buf_clear(&out);
 	frames_put_close(client, &out, 1001, "bye");
