@@ -6,6 +6,7 @@ include $(srcdir)/t/fuzz/local.mk
 include $(srcdir)/t/net/local.mk
 include $(srcdir)/t/otp/local.mk
 include $(srcdir)/t/monitor/local.mk
+include $(srcdir)/t/node/local.mk
 
 # Every t/AREA/NAME.t is a test; nothing to list.
 PERL_TESTS += $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/t/*/*.t))

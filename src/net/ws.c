@@ -14,9 +14,7 @@ enum {
 	OUT_KEEP = 4096,		/* memory that an idle socket keeps */
 	CLOSE_MS = 1000,		/* for the goodbye */
 	PINGS_MAX = 100,		/* a second */
-	CODE_NORMAL = 1000,
 	CODE_NONE = 1005,
-	CODE_POLICY = 1008,
 };
 
 /* What was read and is not taken yet is copied out of it before anybody else reads. */
@@ -207,7 +205,7 @@ take_ping(struct ws *w, const struct frames_event *ev)
 	}
 	if (++w->pings > PINGS_MAX) {
 		err_set(&w->why, 0, "a flood of pings");
-		close_with(w, CODE_POLICY, "a flood of pings");
+		close_with(w, WS_CODE_POLICY, "a flood of pings");
 	} else if (w->out.len < READ_SIZE) {
 		/* Who does not read gets no more answers, either. */
 		frames_put_pong(w->frames, &w->out, ev->data, ev->len);
@@ -229,7 +227,7 @@ static void
 take_close(struct ws *w, const struct frames_event *ev)
 {
 	err_set(&w->why, 0, "the peer closed: %u%s%s", ev->code, ev->len > 0 ? " " : "", ev->data);
-	close_with(w, ev->code == CODE_NONE ? CODE_NORMAL : ev->code, "");
+	close_with(w, ev->code == CODE_NONE ? WS_CODE_NORMAL : ev->code, "");
 }
 
 static void
@@ -243,7 +241,7 @@ take_auth(struct ws *w, enum frames_kind kind, const struct frames_event *ev)
 			open_socket(w);
 		return;
 	}
-	close_with(w, CODE_POLICY, "not authenticated");
+	close_with(w, WS_CODE_POLICY, "not authenticated");
 }
 
 static void
@@ -492,7 +490,7 @@ time_is_up(struct ws *w)
 	err_set(&w->why, ETIMEDOUT, "not authenticated");
 	if (w->state < WS_CHALLENGE)
 		return -1;
-	close_with(w, CODE_POLICY, "not authenticated in time");
+	close_with(w, WS_CODE_POLICY, "not authenticated in time");
 	return send_out(w);
 }
 

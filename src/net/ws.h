@@ -19,6 +19,8 @@
 struct ws;
 struct ws_listener;
 
+enum { WS_CODE_NORMAL = 1000, WS_CODE_PROTOCOL = 1002, WS_CODE_POLICY = 1008, WS_CODE_INTERNAL = 1011 };	/* RFC 6455, 7.4.1 */
+
 struct ws_settings {
 	const char *protocol;		/* "appctl-monitor": what is said in the upgrade and under every MAC */
 	const char *node;		/* our name; of a listener too */

@@ -6,6 +6,7 @@
 #include "node/caller.h"
 #include "node/framed.h"
 #include "node/lines.h"
+#include "node/peers.h"
 #include "node/relay.h"
 #include "wire/varlink.h"
 
@@ -124,7 +125,7 @@ get_description(struct client *cl, const json_t *args)
 static void
 list_nodes(struct client *cl, const json_t *args)
 {
-	json_t *nodes = lines_list(cl->bridge->node->lines);
+	json_t *nodes = peers_list(cl->bridge->node->lines->peers);
 
 	(void)args;
 	reply(cl, json_pack("{s:s, s:o}", "node", cl->bridge->node->name, "nodes", nodes));

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { OUT_KEEP = 64 * 1024 };	/* memory that a line with little to say keeps */
+
 void
 line_init(struct line *l, struct node *n, bool odd, struct line *twin)
 {
@@ -22,6 +24,7 @@ line_fini(struct line *l, const char *why)
 	if (l->dirty)
 		TAILQ_REMOVE(&l->node->lines->dirty, l, dirty_entry);
 	l->dirty = false;
+	timer_free(l->timer);
 	u64map_free(&l->by_id);
 	buf_free(&l->out);
 }
@@ -107,6 +110,17 @@ pass_over(struct line *l)
 	line_init(twin, l->node, !l->odd, l);
 }
 
+static void
+send_message(struct line *l)
+{
+	if (l->out.failed || (l->out.len > 0 && ws_send_binary(l->ws, l->out.data, l->out.len) < 0))
+		ws_close(l->ws, WS_CODE_INTERNAL, "no memory");
+	if (l->out.cap > OUT_KEEP && l->out.len < OUT_KEEP)
+		buf_free(&l->out);
+	else
+		buf_clear(&l->out);
+}
+
 void
 line_flush(struct line *l)
 {
@@ -114,4 +128,6 @@ line_flush(struct line *l)
 		return;
 	if (l->twin != NULL)
 		pass_over(l);
+	else
+		send_message(l);
 }

@@ -19,9 +19,21 @@ TAILQ_HEAD(channel_list, channel);
 
 enum { LINE_CHANNELS_MAX = 4096 };	/* that the other end has opened */
 
+enum line_state {
+	LINE_DIALLED,			/* by us, there is no WebSocket yet */
+	LINE_ASKED,			/* our hello is out */
+	LINE_CAME,			/* its hello is awaited */
+	LINE_COMPARED,			/* it is seen whether an older one still lives */
+	LINE_UP,
+	LINE_ENDING,			/* it was told why, nothing else is heard of it */
+};
+
 struct line {
 	struct node *node;
 	struct peer *peer;		/* NULL: of the pair to oneself */
+	enum line_state state;
+	char instance[33];		/* of the process at the other end */
+	struct timer *timer;		/* of the greeting */
 	struct ws *ws;
 	struct line *twin;		/* of one to oneself: the other end; else NULL */
 	bool odd;			/* the numbers of the channels that this end opens: of who has dialled */
@@ -31,7 +43,7 @@ struct line {
 	uint32_t next_id;
 	struct buf out;
 	bool dirty;
-	TAILQ_ENTRY(line) dirty_entry;
+	TAILQ_ENTRY(line) dirty_entry, greeting_entry;
 };
 
 const char *line_peer(const struct line *l);	/* the other end's node; lent */

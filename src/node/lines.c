@@ -2,15 +2,11 @@
 #include "config.h"
 #include "node/lines.h"
 
+#include "node/peers.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-const char *
-line_peer(const struct line *l)
-{
-	return l->node->name;
-}
 
 void
 lines_soon(struct lines *ls)
@@ -35,6 +31,8 @@ flush_all(void *arg)
 		TAILQ_REMOVE(&ls->dirty, l, dirty_entry);
 		l->dirty = false;
 		line_flush(l);
+		if (l->ws != NULL)
+			ws_push(l->ws);
 	}
 	channels_tell_gone(ls->node);
 }
@@ -45,14 +43,7 @@ lines_find_way(struct lines *ls, struct channel *c)
 	if (strcmp(c->peer, ls->node->name) == 0)
 		channel_ask(c, &ls->own[0]);
 	else
-		channel_lost(c, "no_such_node", "no node of that name is known");
-}
-
-json_t *
-lines_list(const struct lines *ls)
-{
-	(void)ls;
-	return json_array();
+		peers_find_way(ls->peers, c);
 }
 
 struct lines *
@@ -70,7 +61,12 @@ lines_new(struct node *n, struct err *err)
 	TAILQ_INIT(&ls->gone);
 	line_init(&ls->own[0], n, true, &ls->own[1]);
 	line_init(&ls->own[1], n, false, &ls->own[0]);
-	return ls;
+	n->lines = ls;
+	ls->peers = peers_new(n, err);
+	if (ls->peers != NULL)
+		return ls;
+	lines_free(ls);
+	return NULL;
 }
 
 void
@@ -80,6 +76,7 @@ lines_free(struct lines *ls)
 
 	if (ls == NULL)
 		return;
+	peers_free(ls->peers);
 	line_fini(&ls->own[0], "the node ends");
 	line_fini(&ls->own[1], "the node ends");
 	channels_tell_gone(ls->node);

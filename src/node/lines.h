@@ -4,6 +4,8 @@
 #include "node/line.h"
 
 /* All ways to others, and the one to oneself. */
+struct peers;
+
 struct lines {
 	struct node *node;
 	struct line own[2];
@@ -11,12 +13,12 @@ struct lines {
 	struct channel_list gone;	/* channels whose users must be told, or that a service still looks at */
 	struct timer *soon;		/* flushes, and tells */
 	bool is_soon;
+	struct peers *peers;
 };
 
-struct lines *lines_new(struct node *n, struct err *err);
+struct lines *lines_new(struct node *n, struct err *err);	/* listens, too */
 void lines_free(struct lines *ls);	/* NULL is fine */
 /* A channel of ours to the node that it names: asks there, now or when there is a line, or loses it. */
 void lines_find_way(struct lines *ls, struct channel *c);
-json_t *lines_list(const struct lines *ls);	/* ListNodes' nodes; NULL: no memory */
 /* Something has to be done in this turn of the loop. */
 void lines_soon(struct lines *ls);

@@ -9,10 +9,12 @@ libnode_la_SOURCES = \
 	src/node/channel.c src/node/channel.h \
 	src/node/conn.c src/node/conn.h \
 	src/node/framed.c src/node/framed.h \
+	src/node/greeting.c \
 	src/node/line.c src/node/line.h \
 	src/node/lines.c src/node/lines.h \
 	src/node/main.c \
 	src/node/node.c src/node/node.h \
+	src/node/peers.c src/node/peers.h src/node/peers_internal.h \
 	src/node/relay.c src/node/relay.h \
 	src/node/service.h \
 	src/node/settings.c src/node/settings.h

@@ -2,10 +2,12 @@
 #include "config.h"
 #include "node/node.h"
 
+#include "base/log.h"
 #include "lib/appctl.h"
 #include "net/random.h"
 #include "node/bridge.h"
 #include "node/lines.h"
+#include "node/peers.h"
 #include "node/service.h"
 
 #include <errno.h>
@@ -111,16 +113,22 @@ node_start(struct node *n, struct err *err)
 int
 node_reload(struct node *n, struct node_settings *take_settings, struct err *err)
 {
+	const struct node_settings *old = n->settings;
 	struct secret cookie;
+	bool new_cookie;
 
 	if (secret_read_cookie(take_settings->cookie_file, &cookie, err) < 0) {
 		node_settings_free(take_settings);
 		return -1;
 	}
+	new_cookie = cookie.len != n->cookie.len || memcmp(cookie.bytes, n->cookie.bytes, cookie.len) != 0;
+	if (strcmp(old->listen, take_settings->listen) != 0 || old->port != take_settings->port)
+		log_write(LOG_NODE, LOG_LEVEL_WARNING, "listen and port need a restart of appctl-node to become others");
 	n->cookie = cookie;
 	secret_clear(&cookie);
-	node_settings_free((struct node_settings *)(uintptr_t)n->settings);
 	n->settings = take_settings;
+	peers_reload(n->lines->peers, new_cookie);
+	node_settings_free((struct node_settings *)(uintptr_t)old);
 	return 0;
 }
 

@@ -103,7 +103,7 @@ sub define_app {
 	my $app = $self->{app} // "";
 	$self->dropin('appctl-node.conf', <<"END");
 applications: { appctl-node: {
-	command = ["$program", "-c", "\@DIR\@/node.conf"]; ready = { type = "notify"; }; runtime_directory = "node";
+	command = ["$program", "-c", "\@DIR\@/node.conf"]; ready = { type = "notify"; }; runtime_directory = "node"; announces_nodes = true;
 	$app
 }; };
 END
@@ -126,6 +126,16 @@ sub node_pid {
 sub node_connect {
 	my ($self) = @_;
 	return IO::Socket::UNIX->new(Type => SOCK_STREAM(), Peer => $self->node_socket) // $self->give_up($self->node_socket . ": $!");
+}
+
+# As of Appctl::Test, but nothing behind the reply is read: it may be a channel's.
+sub varlink_read {
+	my ($self, $socket) = @_;
+	my $text = '';
+	while ($text !~ s/\0$//) {
+		sysread $socket, $text, 1, length $text or return undef;
+	}
+	return $json->decode($text);
 }
 
 # { parameters => … } or { error => …, parameters => … }; the socket that it went over comes second.
