@@ -19,16 +19,21 @@ libnode_la_SOURCES = \
 	src/node/service.h \
 	src/node/settings.c src/node/settings.h
 nodist_libnode_la_SOURCES = src/node/varlink_text.h
-node_libs = libnode.la libconf.la libclient.la libsandbox.la libsys.la libcore.la $(net_libs) $(JANSSON_LIBS) -lm
+node_libs = libnode.la libjob.la libconf.la libclient.la libsandbox.la libsys.la libcore.la $(net_libs) $(JANSSON_LIBS) -lm
 
 sbin_PROGRAMS += appctl-node
 appctl_node_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 appctl_node_SOURCES = \
+	src/node/mail.c src/node/mail.h \
+	src/node/mail_client.c \
+	src/node/mail_in.c \
+	src/node/mail_inbox.c \
+	src/node/mail_out.c \
 	src/node/services.c \
 	src/node/spawn.c src/node/spawn.h \
 	src/node/stdio.c src/node/stdio.h \
 	src/node/terminal.c src/node/terminal.h
-appctl_node_LDADD = libjob.la $(node_libs)
+appctl_node_LDADD = libmail.la $(node_libs)
 
 dist_varlink_DATA += doc/org.appctl.Node.varlink
 BUILT_SOURCES += src/node/varlink_text.h

@@ -3,7 +3,7 @@
 #include "node/node.h"
 
 #include "base/log.h"
-#include "lib/appctl.h"
+#include "job/calls.h"
 #include "net/random.h"
 #include "node/bridge.h"
 #include "node/lines.h"
@@ -103,6 +103,9 @@ node_start(struct node *n, struct err *err)
 		return -1;
 	if (find_runtime_dir(n, err) < 0 || ask_name(n, err) < 0 || make_directory(n, err) < 0)
 		return -1;
+	n->calls = calls_new(n->loop, n->runtime_dir);
+	if (n->calls == NULL)
+		return err_set(err, ENOMEM, "calls to appctld");
 	n->lines = lines_new(n, err);
 	if (n->lines == NULL || start_services(n, err) < 0)
 		return -1;
@@ -143,6 +146,7 @@ node_stop(struct node *n)
 	for (s = services; s->name != NULL; s++)
 		if (s->stop != NULL)
 			s->stop(n);
+	calls_free(n->calls);
 	secret_clear(&n->cookie);
 	free((char *)(uintptr_t)n->name);
 	free((char *)(uintptr_t)n->runtime_dir);

@@ -11,6 +11,8 @@
  */
 struct lines;
 struct bridge;
+struct calls;
+struct mail;
 
 struct node {
 	struct loop *loop;
@@ -22,6 +24,8 @@ struct node {
 	char instance[33];			/* of this process; nobody else has it */
 	struct lines *lines;			/* ways to others, and their channels */
 	struct bridge *bridge;			/* node.sock */
+	struct calls *calls;			/* to appctld */
+	struct mail *mail;			/* mailboxes, and messages under way */
 };
 
 /* The path of a socket or file of ours, in $APPCTL_RUNTIME_DIR/node/.  -1: too long for a socket. */
