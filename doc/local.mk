@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	doc/app_ctrl.md \
 	doc/architecture.md \
 	doc/cases.md \
+	doc/mailbox.md \
 	doc/monitor-wire.md \
 	doc/performance.md \
 	$(MANUALS:=.scd)

@@ -12,9 +12,12 @@ appctl_SOURCES = \
 	src/appctl/cmd-mode.c \
 	src/appctl/cmd-monitor.c \
 	src/appctl/cmd-plan.c \
+	src/appctl/cmd-receive.c \
 	src/appctl/cmd-reexec.c \
 	src/appctl/cmd-reload.c \
 	src/appctl/cmd-run.c \
+	src/appctl/cmd-self.c \
+	src/appctl/cmd-send.c \
 	src/appctl/cmd-show.c \
 	src/appctl/cmd-shutdown.c \
 	src/appctl/cmd-spawn.c \

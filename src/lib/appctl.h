@@ -126,6 +126,74 @@ const char *appctl_events_text(const struct appctl_events *s, size_t *len);
 int appctl_events_fd(const struct appctl_events *s);
 int appctl_events_wait_ms(const struct appctl_events *s);
 
+/*
+ * Messages (doc/mailbox.md): a connection to mail.sock of this node's appctl-node.  Who sends and who may read is known by
+ * the process that connects: the application it belongs to, or its user.
+ *
+ *	struct appctl_mail *m = appctl_mail_new(NULL, &e);
+ *
+ *	if (m == NULL || appctl_send(m, "bob/chat", "hey", 3, -1, &e) < 0)
+ *		fprintf(stderr, "%s\n", e.message);
+ *
+ * A connection that breaks is not made anew: what was sent and not answered is APPCTL_OUTCOME_UNKNOWN, and nothing is
+ * sent a second time.
+ */
+struct appctl_mail;
+
+struct appctl_mail *appctl_mail_new(const char *runtime_dir, struct appctl_error *e);
+void appctl_mail_free(struct appctl_mail *m);			/* NULL is fine */
+/* This process's own address, NODE/APPLICATION or NODE/~USER; lent.  NULL: e. */
+const char *appctl_self(struct appctl_mail *m, struct appctl_error *e);
+
+/* Sends one and waits, at most timeout_ms (-1: no limit), until it lies in the mailbox.  -1: e; timed out: outcome unknown. */
+int appctl_send(struct appctl_mail *m, const char *to, const char *text, size_t len, int timeout_ms, struct appctl_error *e);
+
+/*
+ * Many: each is queued and has a number, 1, 2, …; answers come later, each number in exactly one, in order between the same
+ * two applications.  Waits only where much is queued that nobody takes.  -1: e.
+ */
+int64_t appctl_post(struct appctl_mail *m, const char *to, const char *text, size_t len, struct appctl_error *e);
+
+struct appctl_answer {
+	int64_t first, last;		/* the numbers that it is for */
+	struct appctl_error error;	/* status APPCTL_DONE: they lie in their mailboxes; appctl_error_clear() it */
+};
+
+/*
+ * The next answer, waiting at most timeout_ms.  1: *a; 0: none yet, or none is due; -1: e: the connection broke, what was
+ * not answered is unknown.
+ */
+int appctl_answered(struct appctl_mail *m, int timeout_ms, struct appctl_answer *a, struct appctl_error *e);
+int64_t appctl_unanswered(const struct appctl_mail *m);
+
+struct appctl_message {
+	uint64_t n;			/* its number in the mailbox; they grow */
+	const char *from;		/* NODE/APPLICATION: where a reply goes */
+	const char *at;			/* when it came, "2026-11-25T10:53:20.123456Z" */
+	const char *text;		/* NUL-terminated; may have a NUL in it */
+	size_t len;
+};
+
+/*
+ * Reads a mailbox: one's own (app NULL), or for root and the daemon's user any.  0; -1: e, e.g. somebody else reads it.
+ * APPCTL_PRESENT: only what lies there now.  Without this call, appctl_receive() reads one's own.
+ */
+enum { APPCTL_PRESENT = 1 };
+int appctl_read(struct appctl_mail *m, const char *app, unsigned flags, struct appctl_error *e);
+/*
+ * The next message, waiting at most timeout_ms (-1: no limit); its texts are lent until the next call that takes m.  1: there is
+ * one; 0: none in that time, or (APPCTL_PRESENT) no more; -1: e.
+ */
+int appctl_receive(struct appctl_mail *m, int timeout_ms, struct appctl_message *message, struct appctl_error *e);
+/* All up to that number are dealt with, and leave the mailbox; what is not told so comes again to the next reader. */
+int appctl_done(struct appctl_mail *m, uint64_t n, struct appctl_error *e);
+/* Waits until all that was said so far has been taken in.  -1: e. */
+int appctl_mail_flush(struct appctl_mail *m, struct appctl_error *e);
+
+/* For poll(): the descriptor and what to wait for (POLLIN, POLLOUT); then appctl_answered() or appctl_receive() with timeout 0. */
+int appctl_mail_fd(const struct appctl_mail *m);
+int appctl_mail_events(const struct appctl_mail *m);
+
 /* The runtime directory that would be used: free() it.  NULL: e says why. */
 char *appctl_find_runtime_dir(const char *runtime_dir, struct appctl_error *e);
 

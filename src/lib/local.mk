@@ -8,9 +8,11 @@ libclient_la_SOURCES = \
 	src/lib/error.c \
 	src/lib/events.c \
 	src/lib/lib.h \
+	src/lib/mail.c \
 	src/lib/node.c src/lib/node.h \
 	src/lib/stream.c src/lib/stream.h
 libclient_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -D_GNU_SOURCE
+libclient_la_LIBADD = libmailline.la
 
 lib_LTLIBRARIES += libappctl.la
 libappctl_la_SOURCES =

@@ -26,8 +26,8 @@ text_in(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-static int
-set_code(struct appctl_error *e, const char *node, const char *code, const char *message)
+int
+error_code(struct appctl_error *e, const char *of, const char *code, const char *message)
 {
 	enum appctl_status status = APPCTL_FAILED;
 	size_t i;
@@ -35,7 +35,7 @@ set_code(struct appctl_error *e, const char *node, const char *code, const char 
 	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (strcmp(codes[i].code, code) == 0)
 			status = codes[i].status;
-	error_set(e, status, "%s: %s%s", node, strcmp(code, "outcome_unknown") == 0 ? "outcome unknown: " : "", message);
+	error_set(e, status, "%s: %s%s", of, strcmp(code, "outcome_unknown") == 0 ? "outcome unknown: " : "", message);
 	if (strcmp(code, "outcome_unknown") == 0)
 		snprintf(e->name, sizeof(e->name), "%s", APPCTL_OUTCOME_UNKNOWN);
 	else
@@ -48,7 +48,7 @@ error_channel(struct appctl_error *e, const char *node, const json_t *how)
 {
 	const char *code = text_in(how, "error"), *message = text_in(how, "message");
 
-	return set_code(e, node, *code ? code : "failed", *message ? message : "the other end closed the channel");
+	return error_code(e, node, *code ? code : "failed", *message ? message : "the other end closed the channel");
 }
 
 static int
@@ -113,7 +113,7 @@ read_reply(struct stream *s, const char *node, struct appctl_error *e)
 	parameters = json_object_get(message, "parameters");
 	error = text_in(message, "error");
 	if (node != NULL && strcmp(error, NODE_INTERFACE ".Failed") == 0)
-		set_code(e, node, text_in(parameters, "code"), text_in(parameters, "message"));
+		error_code(e, node, text_in(parameters, "code"), text_in(parameters, "message"));
 	else if (*error != '\0')
 		error_varlink(e, error, parameters);
 	else if (!json_is_object(parameters))

@@ -21,3 +21,5 @@ int node_connect(const char *runtime_dir, const char *node, const char *service,
 
 /* {"error":CODE,"message":…} of a channel that was refused or has closed, said of that node.  -1. */
 int error_channel(struct appctl_error *e, const char *node, const json_t *how);
+/* CODE and message, said of a node or address.  -1. */
+int error_code(struct appctl_error *e, const char *of, const char *code, const char *message);

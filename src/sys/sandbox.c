@@ -49,7 +49,7 @@ static const int allowed[] = {
 	SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(gettid), SCMP_SYS(getpgrp), SCMP_SYS(getpgid), SCMP_SYS(getsid), SCMP_SYS(getuid),
 	SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getresuid), SCMP_SYS(getresgid), SCMP_SYS(getgroups),
 	SCMP_SYS(getrlimit), SCMP_SYS(setrlimit), SCMP_SYS(prlimit64), SCMP_SYS(getrusage), SCMP_SYS(getpriority), SCMP_SYS(sysinfo),
-	SCMP_SYS(uname), SCMP_SYS(getcpu), SCMP_SYS(capget), SCMP_SYS(restart_syscall),
+	SCMP_SYS(uname), SCMP_SYS(pidfd_open), SCMP_SYS(getcpu), SCMP_SYS(capget), SCMP_SYS(restart_syscall),
 #ifdef __SANITIZE_ADDRESS__
 	SCMP_SYS(ptrace), SCMP_SYS(wait4), SCMP_SYS(personality), SCMP_SYS(process_vm_readv),
 #endif

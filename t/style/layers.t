@@ -25,7 +25,7 @@ my %may_include = (
 push @{ $may_include{engine} }, 'serve';
 push @{ $may_include{appctl} }, qw(lib monitor store);
 push @{ $may_include{$_} }, qw(lib monitor net store) for qw(producer consumer);
-push @{ $may_include{node} }, qw(lib net job);
+push @{ $may_include{node} }, qw(lib mail net job);
 
 for my $file (tree_files(qr{^src/.*\.[ch]$})) {
 	my ($folder) = $file =~ m{^src/(\w+)/};
