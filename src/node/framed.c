@@ -196,6 +196,7 @@ conn_data(void *arg, struct conn *conn, const char *data, size_t len)
 	struct framed *f = arg;
 	struct err err = { 0 };
 	bool kept = f->in.len > 0;
+	json_t *how;
 	ssize_t n;
 
 	(void)conn;
@@ -203,7 +204,9 @@ conn_data(void *arg, struct conn *conn, const char *data, size_t len)
 		buf_add(&f->in, data, len);
 	n = kept && f->in.failed ? err_set(&err, 0, "no memory") : take_records(f, kept ? f->in.data : data, kept ? f->in.len : len, &err);
 	if (n < 0) {
-		end(f, channel_error("invalid", "what the program sent is no record: %s", err.msg));
+		how = channel_error("invalid", "what the program sent is of no use: %s", err.msg);
+		put_json(f, RECORD_CLOSE, how);
+		end(f, how);
 		return;
 	}
 	if (f->channel == NULL) {

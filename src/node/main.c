@@ -18,7 +18,7 @@
 /*
  * appctl-node: links this node with others, and does for them what its configuration allows.
  */
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, SETTLE_MS = 1000 };
 
 struct run {
 	struct node node;
@@ -194,6 +194,7 @@ run(struct run *r)
 	if (r->signal_fd >= 0)
 		close(r->signal_fd);
 	loop_free(r->node.loop);
+	alarm_settle(SETTLE_MS);	/* links that went down with us */
 	alarm_close();
 	return status;
 }

@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -52,6 +54,30 @@ notify(const char *text)
 {
 	if (notify_fd >= 0 && send(notify_fd, text, strlen(text), MSG_NOSIGNAL) < 0)
 		log_write(LOG_MONITOR, LOG_LEVEL_DEBUG, "appctld does not take a notification: %m");
+}
+
+/* appctld closes what comes with a BARRIER=1 once it has dealt with all before it. */
+void
+alarm_settle(int timeout_ms)
+{
+	char text[] = "BARRIER=1", control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { text, sizeof(text) - 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	struct pollfd wait = { 0 };
+	int ends[2];
+
+	if (notify_fd < 0 || pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &ends[1], sizeof(int));
+	wait.fd = sendmsg(notify_fd, &m, MSG_NOSIGNAL) < 0 ? -1 : ends[0];
+	close(ends[1]);
+	if (wait.fd >= 0)
+		poll(&wait, 1, timeout_ms);
+	close(ends[0]);
 }
 
 void

@@ -9,6 +9,8 @@
 /* Opens the socket that NOTIFY_SOCKET names, where it is set.  Before the sandbox. */
 void alarm_open(void);
 void alarm_close(void);
+/* At the end of a program, where what it said last must be heard: waits, for so long at most, until appctld has taken all of it. */
+void alarm_settle(int timeout_ms);
 void alarm_ready(void);
 void alarm_stopping(void);
 void alarm_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
