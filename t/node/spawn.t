@@ -11,8 +11,7 @@ use Appctl::Node;
 
 needs_root();
 
-my ($you) = Appctl::Node->cluster('me', { settings => qq(remote_user = "nobody";) });
-my $me = $you;
+my ($you, $me) = Appctl::Node->cluster(qw(you me), { settings => qq(remote_user = "nobody";) });
 
 sub on_me { $you->appctl('spawn', '-n', 'me', @_) }
 
@@ -21,7 +20,7 @@ subtest 'runs there, prints here' => sub {
 	is($r->{out}, POSIX::strftime('%Y-%m-%d', localtime) . "\n", 'the date');
 	is($r->{exit}, 0);
 	$r = on_me('--', 'sh', '-c', 'echo $APPCTL_SELF; echo $APPCTL_CALLER; echo oops >&2; id -un; pwd');
-	like($r->{out}, qr{^me/spawn-\w{8}\nme/~root\nnobody\n/\n$}, 'there, for somebody here, as the user that is set for that');
+	like($r->{out}, qr{^me/spawn-\w{8}\nyou/~root\nnobody\n/\n$}, 'there, for somebody here, as the user that is set for that');
 	is($r->{err}, "oops\n", 'standard error by itself');
 	$r = on_me('--name', 'greeter', '--json', '--', 'true');
 	like($r->{out}, qr/^\{"name":"greeter","pid":\d+,"self":"me\/greeter","node":"me","last_exit":\{"text":"exit 0","code":0,"reason":"normal"\}\}$/, '--json');
@@ -92,7 +91,7 @@ subtest '--detach' => sub {
 	like($r->{out}, qr{^me/(spawn-\w+)$}, 'its address');
 	my ($name) = $r->{out} =~ m{/(.*)$}m;
 	is($me->appctl_json('status', $name)->{applications}[0]{state}, 'running', 'it runs');
-	like($me->appctl_json('status', $name)->{applications}[0]{description}, qr{for me/~root}, 'for somebody');
+	like($me->appctl_json('status', $name)->{applications}[0]{description}, qr{for you/~root}, 'for somebody');
 	like($me->log_text, qr/^to the log$/m, 'what it prints is in its node\'s log');
 	$me->appctl('kill', $name);
 	is($me->appctl('wait', $name, { timeout => 10 })->{timed_out}, '', 'and it ends');
@@ -218,5 +217,5 @@ subtest 'never as root unless it is said' => sub {
 	is($r->{out}, "0\n", 'then it does');
 };
 
-$_->stop for $you;
+$_->stop for $you, $me;
 done_testing;

@@ -12,8 +12,7 @@ use Appctl::Test;
 needs_root();
 needs_program('stty');
 
-my ($you) = Appctl::Node->cluster('me', { settings => qq(remote_user = "nobody";) });
-my $me = $you;
+my ($you, $me) = Appctl::Node->cluster(qw(you me), { settings => qq(remote_user = "nobody";) });
 
 sub shell {
 	my (@args) = @_;
@@ -117,5 +116,5 @@ subtest 'keys behind a tilde' => sub {
 	pass('and the shell there');
 };
 
-$_->stop for $you;
+$_->stop for $you, $me;
 done_testing;
