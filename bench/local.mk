@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	bench/events.sh \
 	bench/procs.py \
 	bench/run \
+	bench/spawn.py \
 	bench/store.sh \
 	bench/supbench.py \
 	bench/ws.sh
