@@ -30,5 +30,5 @@ const struct cmd cmd_check = {
 	.name = "check", .operands = "[FILE]", .summary = "check a configuration without appctld",
 	.about = "FILE is a main configuration file, whose drop-ins are read too; without it, the one that appctld would read. "
 		 "All errors are shown at once, with status 2.  With --json: the whole configuration as it would be in force.",
-	.opts = no_opts, .min = 0, .max = 1, .first = COMPLETE_FILES, .others = COMPLETE_NOTHING, .run = run_check,
+	.opts = no_opts, .min = 0, .max = 1, .first = COMPLETE_FILES, .others = COMPLETE_NOTHING, .run = run_check, .there = THERE_AS_A_WHOLE,
 };

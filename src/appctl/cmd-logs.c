@@ -180,5 +180,5 @@ const struct cmd cmd_logs = {
 	.name = "logs", .operands = "APP", .summary = "print the end of an application's log file",
 	.about = "The file is read by appctl itself, so the right to read it is yours or not.  A file that was moved away or cut "
 		 "is followed into the new one.",
-	.opts = logs_opts, .min = 1, .max = 1, .first = COMPLETE_APPS, .others = COMPLETE_NOTHING, .run = run_logs,
+	.opts = logs_opts, .min = 1, .max = 1, .first = COMPLETE_APPS, .others = COMPLETE_NOTHING, .run = run_logs, .there = THERE_AS_A_WHOLE,
 };

@@ -95,5 +95,5 @@ const struct cmd cmd_monitor = {
 	.name = "monitor", .operands = "top|history PID|apps|nodes|events", .summary = "show what the monitor has collected",
 	.about = "top: the processes of the last sample; history: what one process did; apps: sums over each application; nodes: "
 		 "the machines; events: what appctld said.  Read from the consumer's database, which this user must be able to read.",
-	.opts = monitor_opts, .min = 1, .max = 2, .first = COMPLETE_MONITOR, .others = COMPLETE_NOTHING, .run = run_monitor,
+	.opts = monitor_opts, .min = 1, .max = 2, .first = COMPLETE_MONITOR, .others = COMPLETE_NOTHING, .run = run_monitor, .there = THERE_AS_A_WHOLE,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "appctl/cmd.h"
+#include "appctl/elsewhere.h"
 #include "appctl/output.h"
 #include "base/cleanup.h"
 #include "core/model.h"
@@ -290,12 +290,37 @@ run_attached(struct cmdline *l, json_t *params)
 	return status;
 }
 
+/* What is set on another node is that node's affair. */
+static int
+run_elsewhere(struct cmdline *l)
+{
+	static const int not_there[] = { OPT_USER, OPT_GROUP, OPT_LOG, OPT_SHUTDOWN, OPT_NICE };
+	const struct elsewhere how = { .detached = has(l, &run_opts[OPT_DETACH]) };
+	json_t *args;
+	size_t i;
+
+	for (i = 0; i < sizeof(not_there) / sizeof(not_there[0]); i++)
+		if (has(l, &run_opts[not_there[i]]))
+			return usage_error(l, "--%s is nothing to say to another node", run_opts[not_there[i]].name);
+	args = elsewhere_args(l);
+	set_json(args, "linked", json_false());
+	set_text(l, args, OPT_NAME, "name");
+	set_text(l, args, OPT_DIRECTORY, "directory");
+	l->status = set_environment(l, &run_opts[OPT_ENV], args);
+	if (l->status == 0)
+		return elsewhere_run(l, l->node, args, &how);
+	json_decref(args);
+	return l->status;
+}
+
 static int
 run_run(struct cmdline *l)
 {
 	bool detach = has(l, &run_opts[OPT_DETACH]);
 	json_t *params;
 
+	if (l->node != NULL)
+		return run_elsewhere(l);
 	if (!detach && value_of(l, &run_opts[OPT_LOG]) != NULL)
 		return usage_error(l, "--log goes with --detach: else the command writes where appctl does");
 	if (session(l) == NULL)
@@ -312,5 +337,5 @@ const struct cmd cmd_run = {
 		 "error are those of appctl; INT, TERM, QUIT and HUP are passed on; the exit status is the command's, or 128 and "
 		 "the number of the signal that ended it.  \"appctl status NAME\" still knows the last 32 that have ended.",
 	.opts = run_opts, .min = 1, .max = -1, .first = COMPLETE_COMMANDS, .others = COMPLETE_FILES, .own_options_end = true,
-	.run = run_run,
+	.run = run_run, .there = THERE_BY_ITSELF,
 };

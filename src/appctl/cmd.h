@@ -17,6 +17,13 @@ enum complete {
 	COMPLETE_MONITOR,
 };
 
+/* With -n NODE. */
+enum there {
+	THERE_BY_CALLS,			/* it speaks to the appctld there */
+	THERE_AS_A_WHOLE,		/* it needs that machine's files: appctl is run there */
+	THERE_BY_ITSELF,		/* it knows what to do */
+};
+
 struct opt {
 	const char *name;		/* without its dashes; NULL ends a list */
 	char letter;			/* 0: none */
@@ -37,6 +44,7 @@ struct cmd {
 	enum complete first, others;	/* operands */
 	bool own_options_end;		/* the first operand ends the options: what follows belongs to another program */
 	int (*run)(struct cmdline *l);	/* returns the exit status */
+	enum there there;
 };
 
 struct given {
@@ -47,6 +55,7 @@ struct given {
 struct cmdline {
 	const struct cmd *cmd;
 	const char *runtime_dir;	/* NULL: to be found */
+	const char *node;		/* NULL: this one */
 	bool json, help, version;
 	const char *completion, *names;	/* hidden: a shell; "apps", "modes" or "nodes" */
 	struct given *given;		/* of the command's own options, in order */

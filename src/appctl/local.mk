@@ -25,6 +25,7 @@ appctl_SOURCES = \
 	src/appctl/cmd-status.c \
 	src/appctl/commands.c \
 	src/appctl/complete.c \
+	src/appctl/elsewhere.c src/appctl/elsewhere.h \
 	src/appctl/help.c \
 	src/appctl/helper_path.c \
 	src/appctl/logfile.c src/appctl/logfile.h \

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "appctl/cmd.h"
+#include "appctl/elsewhere.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +51,8 @@ run(struct cmdline *l)
 	}
 	if (l->cmd == NULL)
 		return usage_error(l, "which command?");
+	if (l->node != NULL && l->cmd->there == THERE_AS_A_WHOLE)
+		return elsewhere_same(l, l->node);
 	return l->cmd->run(l);
 }
 

@@ -10,6 +10,7 @@
 
 const struct opt global_opts[] = {
 	{ "runtime-dir", 'r', "DIR", COMPLETE_DIRECTORIES, "the runtime directory of the appctld to speak to" },
+	{ "node", 'n', "NODE", COMPLETE_NODES, "before the command: do it on that node" },
 	{ "json", 0, NULL, COMPLETE_NOTHING, "print one JSON document (events: one a line)" },
 	{ "help", 'h', NULL, COMPLETE_NOTHING, "show this help" },
 	{ "version", 'V', NULL, COMPLETE_NOTHING, "show the version" },
@@ -96,10 +97,12 @@ take(struct cmdline *l, const struct opt *o, const char *value)
 	if (o == &global_opts[0])
 		l->runtime_dir = value;
 	else if (o == &global_opts[1])
-		l->json = true;
+		l->node = value;
 	else if (o == &global_opts[2])
-		l->help = true;
+		l->json = true;
 	else if (o == &global_opts[3])
+		l->help = true;
+	else if (o == &global_opts[4])
 		l->version = true;
 	else if (o == &hidden_opts[0])
 		l->completion = value;

@@ -13,6 +13,10 @@ session(struct cmdline *l)
 {
 	struct appctl_error e = { 0 };
 
+	if (l->node != NULL) {
+		l->status = usage_error(l, "it does not go to another node");
+		return NULL;
+	}
 	if (l->client == NULL) {
 		l->client = appctl_new(l->runtime_dir, &e);
 		if (l->client == NULL)

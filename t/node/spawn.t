@@ -11,7 +11,15 @@ use Appctl::Node;
 
 needs_root();
 
-my ($you, $me) = Appctl::Node->cluster(qw(you me), { settings => qq(remote_user = "nobody";) });
+# An appctl that all users can run is found there, as an installed one is.
+my $bin = Appctl::Test::scratch_directory();
+system('cp', program('appctl'), program('appctl-engine'), $bin) == 0 or die "cp\n";
+my ($you, $me) = Appctl::Node->cluster(qw(you me), {
+	before => ['unshare', '--mount', 'sh', '-c', "mount --bind $bin /usr/local/bin && exec \"\$@\"", 'sh'],
+	settings => qq(remote_user = "nobody";), config => <<'END' });
+access = ( { user = "nobody"; level = "read"; } );
+applications: { talker: { command = ["sh", "-c", "echo I am $APPCTL_SELF; sleep 1000"]; log = { type = "file"; path = "@DIR@/talker.log"; }; }; };
+END
 
 sub on_me { $you->appctl('spawn', '-n', 'me', @_) }
 
@@ -65,6 +73,22 @@ subtest 'how it ended' => sub {
 	is($r->{exit}, 1, 'a name that is taken');
 	like($r->{err}, qr/taken/, 'is said');
 	$me->appctl('kill', 'taken');
+};
+
+subtest 'appctl -n NODE: run, and what needs files of that machine' => sub {
+	my $r = $you->appctl('-n', 'me', 'run', '--name', 'ran', '--', 'sh', '-c', 'cat; exit 3', { stdin => "in\n" });
+	is_deeply([@$r{qw(out exit)}], ["in\n", 3], 'run');
+	$me->wait_event({ event => 'app_exited', app => 'ran' });
+	like($you->appctl('-n', 'me', 'run', '--detach', '--', 'true')->{out}, qr{^me/spawn-}, 'run --detach');
+	is($you->appctl('-n', 'me', 'run', '--user', 'root', '--', 'true')->{exit}, 2, 'as whom is not for this side to say');
+	my $conf = "$bin/wrong.conf";
+	spew($conf, 'applications: { a: { comand = "x"; }; };');
+	$r = $you->appctl('-n', 'me', 'check', $conf);
+	is($r->{exit}, 2, 'check');
+	like($r->{err}, qr/wrong\.conf:1: .*comand.*did you mean command/, 'is done there');
+	chmod 0644, $me->dir . '/talker.log';
+	is($you->appctl('-n', 'me', 'logs', '-n', 1, 'talker')->{out}, "I am me/talker\n", 'logs');
+	is($you->appctl('-n', 'me', 'logs', 'nothing')->{exit}, 3, 'with the exit status');
 };
 
 sub spawn_in_background {
