@@ -4,6 +4,7 @@ libcore_la_SOURCES = \
 	src/core/app.c src/core/app.h \
 	src/core/build.c src/core/build.h \
 	src/core/check.c src/core/check.h \
+	src/core/control.c src/core/control.h \
 	src/core/date.c src/core/date.h \
 	src/core/deadlines.c src/core/deadlines.h \
 	src/core/engine.c src/core/engine.h src/core/engine_internal.h \

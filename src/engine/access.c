@@ -137,13 +137,3 @@ access_of(const struct daemon *d, const struct peer *peer, const char *app)
 	}
 	return best < ACCESS_OPERATE && ran_it(d, peer, app) ? ACCESS_OPERATE : best;
 }
-
-const char *
-access_level_name(enum access_level l)
-{
-	static const char *const names[] = {
-		[ACCESS_NONE] = "none", [ACCESS_READ] = "read", [ACCESS_OPERATE] = "operate", [ACCESS_ADMIN] = "admin",
-	};
-
-	return names[l];
-}

@@ -2,6 +2,7 @@
 #include "engine/control.h"
 
 #include "conf/json.h"
+#include "core/control.h"
 
 #include <errno.h>
 #include <string.h>

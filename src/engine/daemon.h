@@ -87,7 +87,6 @@ int peer_of(int fd, struct peer *out, struct err *err);		/* by SO_PEERCRED and S
 void peer_free(struct peer *p);
 /* The level that peer has over that application; NULL: over the node as a whole. */
 enum access_level access_of(const struct daemon *d, const struct peer *peer, const char *app);
-const char *access_level_name(enum access_level l);
 /*
  * May peer run commands as that user without being an admin?  user NULL: as anybody; the one to take then.  NULL: no.
  */

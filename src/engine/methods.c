@@ -4,6 +4,7 @@
 #include "engine/control.h"
 #include "engine/varlink_text.h"
 
+#include "core/control.h"
 #include "loop/loop.h"
 #include "serve/service_text.h"
 #include "serve/signature.h"
@@ -14,52 +15,19 @@
 #define INTERFACE "org.appctl.Control"
 #define SERVICE "org.varlink.service"
 
-/*
- * Every method: the level it needs (over the application of parameter `name`
- * where it has one and the level is operate, else over the node) and its
- * parameters, word for word as the interface description has them.
- */
 static const struct method {
-	const char *name;
-	enum access_level level;
-	const char *signature;
+	struct control_method is;
 	method_fn *run;
 } methods[] = {
-	{ "Status", ACCESS_READ, "names: ?[]string", method_status },
-	{ "GetMode", ACCESS_READ, "", method_get_mode },
-	{ "SetMode", ACCESS_OPERATE, "mode: string, await: ?bool, timeout: ?float", method_set_mode },
-	{ "AwaitStableMode", ACCESS_READ, "timeout: ?float", method_await_stable_mode },
-	{ "IsModeStable", ACCESS_READ, "", method_is_mode_stable },
-	{ "ListModes", ACCESS_READ, "", method_list_modes },
-	{ "Start", ACCESS_OPERATE, "name: string, await: ?bool, timeout: ?float", method_start },
-	{ "Stop", ACCESS_OPERATE, "name: string, with_dependents: ?bool, await: ?bool, timeout: ?float", method_stop },
-	{ "Restart", ACCESS_OPERATE, "name: string, await: ?bool, timeout: ?float", method_restart },
-	{ "ReloadApplication", ACCESS_OPERATE, "name: string", method_reload_application },
-	{ "Kill", ACCESS_OPERATE, "name: string, signal: ?string", method_kill },
-	{ "AwaitApplication", ACCESS_READ, "name: string, timeout: ?float", method_await_application },
-	{ "Wait", ACCESS_READ, "name: string, timeout: ?float", method_wait },
-	{ "Reload", ACCESS_ADMIN, "dry_run: ?bool", method_reload },
-	{ "CheckForNewApplications", ACCESS_ADMIN, "", method_check_for_new_applications },
-	{ "Diff", ACCESS_ADMIN, "", method_diff },
-	{ "Plan", ACCESS_READ, "mode: ?string", method_plan },
-	{ "Explain", ACCESS_READ, "name: string", method_explain },
-	{ "Dependencies", ACCESS_READ, "name: string", method_dependencies },
-	{ "Dependents", ACCESS_READ, "name: string", method_dependents },
-	{ "Graph", ACCESS_READ, "", method_graph },
-	{ "FindApplication", ACCESS_READ, "pid: int", method_find_application },
-	{ "Show", ACCESS_READ, "name: string", method_show },
-	{ "SetLogLevel", ACCESS_ADMIN, "level: ?string, modules: ?[]string", method_set_log_level },
-	{ "Shutdown", ACCESS_ADMIN, "hurry: ?bool", method_shutdown },
-	{ "Reexec", ACCESS_ADMIN, "", method_reexec },
-	{ "Subscribe", ACCESS_READ, "categories: ?[]string, since: ?int, instance: ?string, snapshot: ?bool",
-		method_subscribe },
-	{ "Run", ACCESS_ADMIN, "definition: object, name: ?string", method_run },
+#define X(name, function, level, signature) { { name, ACCESS_##level, signature }, method_##function },
+	CONTROL_METHODS(X)
+#undef X
 };
 
 static method_fn get_info, get_interface_description;
 static const struct method service_methods[] = {
-	{ "GetInfo", ACCESS_NONE, "", get_info },
-	{ "GetInterfaceDescription", ACCESS_NONE, "interface: string", get_interface_description },
+	{ { "GetInfo", ACCESS_NONE, "" }, get_info },
+	{ { "GetInterfaceDescription", ACCESS_NONE, "interface: string" }, get_interface_description },
 };
 
 static void
@@ -129,14 +97,13 @@ check_params(struct call *c, const char *signature)
 static bool
 check_access(struct call *c, const struct method *m)
 {
-	bool of_one = m->level == ACCESS_OPERATE && strncmp(m->signature, "name:", 5) == 0;
-	enum access_level held = access_of(c->d, c->peer, of_one ? arg_string(c, "name") : NULL);
+	enum access_level held = access_of(c->d, c->peer, control_is_of_one(&m->is) ? arg_string(c, "name") : NULL);
 
-	if (held >= m->level)
+	if (held >= m->is.level)
 		return true;
 	c->guest = m->run == method_run && access_run_as(c->d, c->peer, NULL) != NULL;
 	if (!c->guest)
-		call_not_permitted(c, m->level, held, NULL, NULL);
+		call_not_permitted(c, m->is.level, held, NULL, NULL);
 	return c->guest;
 }
 
@@ -146,7 +113,7 @@ find_in(const struct method *v, size_t n, const char *name)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (strcmp(v[i].name, name) == 0)
+		if (strcmp(v[i].is.name, name) == 0)
 			return &v[i];
 	return NULL;
 }
@@ -192,6 +159,6 @@ methods_call(struct call *c)
 		call_fail(c, SERVICE ".MethodNotImplemented", "method", name);
 		return;
 	}
-	if (check_params(c, m->signature) && check_access(c, m))
+	if (check_params(c, m->is.signature) && check_access(c, m))
 		m->run(c);
 }

@@ -3,6 +3,7 @@
 
 #include "engine/control.h"
 
+#include "core/control.h"
 #include "core/explain.h"
 #include "loop/loop.h"
 

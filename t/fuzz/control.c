@@ -163,13 +163,6 @@ tree_owner(struct daemon *d, pid_t pid)
 	return engine_find(d->engine, "db");
 }
 
-const char *
-access_level_name(enum access_level l)
-{
-	(void)l;
-	return "level";
-}
-
 int
 daemon_reexec(struct daemon *d, uint64_t token, struct err *err)
 {
