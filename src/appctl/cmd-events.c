@@ -168,7 +168,7 @@ run_events(struct cmdline *l)
 
 	if (filter == NULL)
 		return APPCTL_INVALID;
-	s = appctl_subscribe(l->runtime_dir, filter, &e);
+	s = appctl_subscribe_on(l->runtime_dir, l->node, filter, &e);
 	if (s == NULL)
 		return fail(l, &e);
 	status = follow(l, s);

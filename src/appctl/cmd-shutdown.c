@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { OPT_WAIT, OPT_HURRY };
 
@@ -27,6 +28,8 @@ watch_keeper(struct appctl *c)
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
+	if (appctl_node(c) != NULL)
+		return dup(appctl_fd(c));	/* another node is out of reach then; nothing more comes before */
 	if (getsockopt(appctl_fd(c), SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return -1;
 	return program_watch(peer.pid);

@@ -99,7 +99,7 @@ bash_command(const struct cmd *c)
 {
 	printf("\t%s)\n\t\tcase $prev in\n", c->name);
 	bash_option_values(c->opts);
-	fputs("\t\tesac\n\t\tif [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"", stdout);
+	fputs("\t\tesac\n\t\t_appctl_global && return\n\t\tif [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"", stdout);
 	bash_option_words(c->opts);
 	puts(" $global\" -- \"$cur\")); return; fi");
 	fputs("\t\tif ((operands == 0)); then ", stdout);
@@ -116,7 +116,7 @@ bash_value_options(void)
 	const struct opt *o;
 	size_t i;
 
-	fputs("\t\t-r|--runtime-dir) ((i++));;\n\t\t*)\n\t\t\tcase $cmd:${words[i]} in\n", stdout);
+	fputs("\t\t-r|--runtime-dir) ((i++));;\n\t\t*)\n\t\t\tcase $cmd:${words[i]} in\n\t\t\t:-n|:--node) ((i++));;\n", stdout);
 	for (i = 0; commands[i] != NULL; i++) {
 		for (o = commands[i]->opts; o->name != NULL; o++) {
 			if (o->value == NULL || o->value[0] == '[')
@@ -141,11 +141,22 @@ print_bash(void)
 
 	puts("# Completion of appctl for bash, made by \"appctl --completion bash\".\n"
 	     "_appctl_names() {\n"
-	     "\tlocal i args=()\n"
+	     "\tlocal i command=0 args=()\n"
 	     "\tfor ((i = 1; i < ${#words[@]} - 1; i++)); do\n"
-	     "\t\t[[ ${words[i]} == -r || ${words[i]} == --runtime-dir ]] && args=(-r \"${words[i+1]}\")\n"
+	     "\t\tcase $command${words[i]} in\n"
+	     "\t\t?-r|?--runtime-dir) args+=(-r \"${words[++i]}\");;\n"
+	     "\t\t0-n|0--node) args+=(-n \"${words[++i]}\");;\n"
+	     "\t\t?-*) ;;\n"
+	     "\t\t*) command=1;;\n"
+	     "\t\tesac\n"
 	     "\tdone\n"
 	     "\t\"${words[0]}\" \"${args[@]}\" --names \"$1\" 2>/dev/null\n"
+	     "}\n\n"
+	     "_appctl_global() {\n"
+	     "\tcase $prev in");
+	bash_option_values(global_opts);
+	puts("\tesac\n"
+	     "\treturn 1\n"
 	     "}\n\n"
 	     "_appctl() {\n"
 	     "\tlocal cur prev cmd='' operands=0 i global words=(\"${COMP_WORDS[@]}\")\n"
@@ -155,10 +166,8 @@ print_bash(void)
 	bash_option_words(global_opts);
 	puts("'\n\tCOMPREPLY=()\n\tfor ((i = 1; i < COMP_CWORD; i++)); do\n\t\tcase ${words[i]} in");
 	bash_value_options();
-	puts("\t\tesac\n\tdone\n\tcase $prev in");
-	bash_option_values(global_opts);
-	puts("\tesac\n\tcase $cmd in");
-	fputs("\t'') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"$global\" -- \"$cur\")); "
+	puts("\t\tesac\n\tdone\n\tcase $cmd in");
+	fputs("\t'') _appctl_global || if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"$global\" -- \"$cur\")); "
 	      "else COMPREPLY=($(compgen -W \"", stdout);
 	for (i = 0; commands[i] != NULL; i++)
 		printf("%s ", commands[i]->name);
@@ -234,12 +243,22 @@ zsh_spelling(const struct opt *o, bool by_letter)
 	fputs("' ", stdout);
 }
 
+static bool
+has_letter(const struct opt *o, char letter)
+{
+	for (; o != NULL && o->name != NULL; o++)
+		if (o->letter == letter)
+			return true;
+	return false;
+}
+
+/* but: the letters of these have another meaning here; may be NULL. */
 static void
-zsh_options(const struct opt *o)
+zsh_options(const struct opt *o, const struct opt *but)
 {
 	for (; o->name != NULL; o++) {
 		fputs("\t\t", stdout);
-		if (o->letter)
+		if (o->letter && !has_letter(but, o->letter))
 			zsh_spelling(o, true);
 		zsh_spelling(o, false);
 		puts("\\");
@@ -250,8 +269,8 @@ static void
 zsh_command(const struct cmd *c)
 {
 	printf("\t(%s)\n\t\t_arguments -s -S \\\n", c->name);
-	zsh_options(c->opts);
-	zsh_options(global_opts);
+	zsh_options(c->opts, NULL);
+	zsh_options(global_opts, c->opts);
 	if (c->own_options_end) {
 		puts("\t\t'(-):command:{_command_names -e}' '*::arguments:_normal';;");
 		return;
@@ -278,12 +297,17 @@ print_zsh(void)
 	     "# Completion of appctl for zsh, made by \"appctl --completion zsh\".\n"
 	     "_appctl_names() {\n"
 	     "\tlocal -a args names\n"
-	     "\tlocal i\n"
+	     "\tlocal i command=0\n"
 	     "\tfor ((i = 2; i < $#_appctl_line; i++)); do\n"
-	     "\t\tcase $_appctl_line[i] in\n"
-	     "\t\t(-r|--runtime-dir) args=(-r ${(Q)_appctl_line[i+1]});;\n"
-	     "\t\t(-r*) args=(-r ${(Q)_appctl_line[i]#-r});;\n"
-	     "\t\t(--runtime-dir=*) args=(-r ${(Q)_appctl_line[i]#*=});;\n"
+	     "\t\tcase $command$_appctl_line[i] in\n"
+	     "\t\t(?-r|?--runtime-dir) args+=(-r ${(Q)_appctl_line[++i]});;\n"
+	     "\t\t(?-r*) args+=(-r ${(Q)_appctl_line[i]#-r});;\n"
+	     "\t\t(?--runtime-dir=*) args+=(-r ${(Q)_appctl_line[i]#*=});;\n"
+	     "\t\t(0-n|0--node) args+=(-n ${(Q)_appctl_line[++i]});;\n"
+	     "\t\t(0-n*) args+=(-n ${(Q)_appctl_line[i]#-n});;\n"
+	     "\t\t(0--node=*) args+=(-n ${(Q)_appctl_line[i]#*=});;\n"
+	     "\t\t(?-*) ;;\n"
+	     "\t\t(*) command=1;;\n"
 	     "\t\tesac\n"
 	     "\tdone\n"
 	     "\tnames=(${(f)\"$(${(Q)_appctl_line[1]} $args --names $1 2>/dev/null)\"})\n"
@@ -303,7 +327,7 @@ print_zsh(void)
 	     "\tlocal -A opt_args\n"
 	     "\tlocal -a _appctl_line=($words)\n"
 	     "\t_arguments -C -A '-*' \\");
-	zsh_options(global_opts);
+	zsh_options(global_opts, NULL);
 	puts("\t\t'1:command:_appctl_commands' '*::argument:->argument' && return 0\n"
 	     "\tcase $line[1] in");
 	for (i = 0; commands[i] != NULL; i++)
@@ -342,7 +366,7 @@ ask_nodes(const struct cmdline *l, struct appctl_error *e)
 static json_t *
 ask_appctld(const struct cmdline *l, const char *method, const char *member, struct appctl_error *e)
 {
-	struct appctl *c = appctl_new(l->runtime_dir, e);
+	struct appctl *c = appctl_new_on(l->runtime_dir, l->node, e);
 	json_t *reply = c ? appctl_call(c, method, NULL, e) : NULL, *names = json_incref(json_object_get(reply, member));
 
 	json_decref(reply);

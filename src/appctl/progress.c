@@ -76,9 +76,9 @@ watch(struct cmdline *l, struct progress *p)
 {
 	struct appctl_error e = { 0 };
 
-	p->client = appctl_new(appctl_runtime_dir(l->client), &e);
+	p->client = appctl_new_on(appctl_runtime_dir(l->client), l->node, &e);
 	if (p->client != NULL)
-		p->events = appctl_subscribe(appctl_runtime_dir(l->client), NULL, &e);
+		p->events = appctl_subscribe_on(appctl_runtime_dir(l->client), l->node, NULL, &e);
 	appctl_error_clear(&e);
 	if (p->events != NULL)
 		draw(p);

@@ -13,12 +13,8 @@ session(struct cmdline *l)
 {
 	struct appctl_error e = { 0 };
 
-	if (l->node != NULL) {
-		l->status = usage_error(l, "it does not go to another node");
-		return NULL;
-	}
 	if (l->client == NULL) {
-		l->client = appctl_new(l->runtime_dir, &e);
+		l->client = appctl_new_on(l->runtime_dir, l->node, &e);
 		if (l->client == NULL)
 			l->status = fail(l, &e);
 	}

@@ -72,6 +72,12 @@ void appctl_error_clear(struct appctl_error *e);
 struct appctl;
 
 struct appctl *appctl_new(const char *runtime_dir, struct appctl_error *e);
+/*
+ * The same for the appctld of another node, by way of the appctl-node that runs here: what that node's configuration
+ * allows to this one.  No descriptors can be sent there.  node NULL: this one.
+ */
+struct appctl *appctl_new_on(const char *runtime_dir, const char *node, struct appctl_error *e);
+const char *appctl_node(const struct appctl *c);		/* lent; NULL: this one */
 void appctl_free(struct appctl *c);				/* NULL is fine */
 const char *appctl_runtime_dir(const struct appctl *c);		/* lent */
 /* How long connecting may take; 5,000 ms unless set. */
@@ -118,6 +124,8 @@ int appctl_wait_ms(const struct appctl *c);
 struct appctl_events;
 
 struct appctl_events *appctl_subscribe(const char *runtime_dir, json_t *take_filter, struct appctl_error *e);
+/* The events of another node; node NULL: of this one. */
+struct appctl_events *appctl_subscribe_on(const char *runtime_dir, const char *node, json_t *take_filter, struct appctl_error *e);
 void appctl_events_free(struct appctl_events *s);		/* NULL is fine */
 /* As appctl_next(): 1: *event, the next one; 0: none yet; -1: the subscription has ended. */
 int appctl_events_next(struct appctl_events *s, int timeout_ms, json_t **event, struct appctl_error *e);

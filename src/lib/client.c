@@ -14,7 +14,6 @@ enum { KNOCK_MS = 1000, KNOCK_MAX_MS = 60000 };
 
 struct appctl {
 	struct stream s;
-	char *dir;
 	char *method;		/* of the call under way, in full; NULL: none */
 	json_t *parameters;
 	unsigned flags;
@@ -47,19 +46,19 @@ is_read(const char *method)
 struct appctl *
 appctl_new(const char *runtime_dir, struct appctl_error *e)
 {
+	return appctl_new_on(runtime_dir, NULL, e);
+}
+
+struct appctl *
+appctl_new_on(const char *runtime_dir, const char *node, struct appctl_error *e)
+{
 	struct appctl *c = calloc(1, sizeof(*c));
 
 	if (c == NULL) {
 		error_memory(e);
 		return NULL;
 	}
-	if (stream_init(&c->s, runtime_dir, "control.sock", '\0', e) < 0) {
-		appctl_free(c);
-		return NULL;
-	}
-	c->dir = strndup(c->s.path, strlen(c->s.path) - strlen("/control.sock"));
-	if (c->dir == NULL) {
-		error_memory(e);
+	if (stream_init(&c->s, runtime_dir, node, "control", '\0', e) < 0) {
 		appctl_free(c);
 		return NULL;
 	}
@@ -82,14 +81,19 @@ appctl_free(struct appctl *c)
 		return;
 	call_done(c);
 	stream_fini(&c->s);
-	free(c->dir);
 	free(c);
 }
 
 const char *
 appctl_runtime_dir(const struct appctl *c)
 {
-	return c->dir;
+	return c->s.dir;
+}
+
+const char *
+appctl_node(const struct appctl *c)
+{
+	return c->s.node;
 }
 
 void
@@ -235,7 +239,9 @@ knock(struct appctl *c)
 
 	c->knock_after = c->knock_after * 2 > KNOCK_MAX_MS ? KNOCK_MAX_MS : c->knock_after * 2;
 	c->knock_at = now_ms() + c->knock_after;
-	if ((size_t)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/keeper.sock", c->dir) >= sizeof(sa.sun_path))
+	if (c->s.node != NULL)
+		return;			/* whoever is there does */
+	if ((size_t)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/keeper.sock", c->s.dir) >= sizeof(sa.sun_path))
 		return;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0)
@@ -262,8 +268,9 @@ lost(struct appctl *c, int code, struct appctl_error *e)
 		return 0;
 	}
 	stream_close(&c->s);
-	error_set(e, APPCTL_FAILED, "outcome unknown: the connection to appctld broke before %s was answered; "
-		  "see what it has done with appctl status", strrchr(c->method, '.') + 1);
+	error_set(e, APPCTL_FAILED, "outcome unknown: the connection to appctld%s%s broke before %s was answered; "
+		  "see what it has done with appctl%s%s status", c->s.node ? " on " : "", c->s.node ? c->s.node : "",
+		  strrchr(c->method, '.') + 1, c->s.node ? " -n " : "", c->s.node ? c->s.node : "");
 	snprintf(e->name, sizeof(e->name), "%s", APPCTL_OUTCOME_UNKNOWN);
 	return -1;
 }

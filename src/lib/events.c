@@ -68,6 +68,12 @@ connect_again(struct appctl_events *s, int64_t end_ms, struct appctl_error *e)
 struct appctl_events *
 appctl_subscribe(const char *runtime_dir, json_t *take_filter, struct appctl_error *e)
 {
+	return appctl_subscribe_on(runtime_dir, NULL, take_filter, e);
+}
+
+struct appctl_events *
+appctl_subscribe_on(const char *runtime_dir, const char *node, json_t *take_filter, struct appctl_error *e)
+{
 	struct appctl_events *s = calloc(1, sizeof(*s));
 	const json_t *since;
 	int code;
@@ -83,7 +89,7 @@ appctl_subscribe(const char *runtime_dir, json_t *take_filter, struct appctl_err
 	s->said_since = json_is_integer(since);
 	s->seq = json_integer_value(since);
 	s->in_snapshot = json_is_true(json_object_get(s->filter, "snapshot"));
-	if (stream_init(&s->s, runtime_dir, "events.sock", '\n', e) == 0 && stream_connect(&s->s, &code, e) == 0) {
+	if (stream_init(&s->s, runtime_dir, node, "events", '\n', e) == 0 && stream_connect(&s->s, &code, e) == 0) {
 		s->s.broke_at = now_ms();
 		if (connect_again(s, INT64_MAX, e) > 0)
 			return s;

@@ -47,7 +47,7 @@ appctl_mail_new(const char *runtime_dir, struct appctl_error *e)
 		error_memory(e);
 		return NULL;
 	}
-	if (stream_init(&m->s, runtime_dir, "node/mail.sock", '\n', e) < 0 || stream_connect(&m->s, &code, e) < 0) {
+	if (stream_init(&m->s, runtime_dir, NULL, "node/mail", '\n', e) < 0 || stream_connect(&m->s, &code, e) < 0) {
 		if (e->status == APPCTL_UNREACHABLE && m->s.path != NULL)
 			error_set(e, APPCTL_UNREACHABLE, "appctl-node cannot be reached at %s: %s; messages need the application "
 				  "appctl-node running here (appctl-node(8))", m->s.path, strerror(code));

@@ -131,7 +131,7 @@ exchange(struct stream *s, const char *runtime_dir, const char *node, const char
 	int code = 0;
 
 	appctl_error_clear(e);
-	if (stream_init(s, runtime_dir, "node/node.sock", '\0', e) < 0) {
+	if (stream_init(s, runtime_dir, NULL, "node/node", '\0', e) < 0) {
 		json_decref(take_params);
 		return NULL;
 	}

@@ -2,6 +2,7 @@
 #include "lib/stream.h"
 
 #include "base/cleanup.h"
+#include "lib/node.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,7 +15,8 @@
 
 enum {
 	CONNECT_MS = 5000,	/* unless set otherwise */
-	RETURN_MS = 1000,	/* how long a socket that has gone may take to come back */
+	RETURN_MS = 1000,	/* how long a socket that has gone may take to come back, */
+	RETURN_NODE_MS = 15000,	/* and another node */
 	RETRY_MS = 25,		/* before the second attempt; doubles */
 	BREAKS_MAX = 6,		/* without a message between: what is asked for may be what breaks it */
 	READ_SIZE = 64 * 1024,
@@ -33,14 +35,15 @@ until(int64_t end_ms)
 }
 
 int
-stream_init(struct stream *s, const char *runtime_dir, const char *name, char delimiter, struct appctl_error *e)
+stream_init(struct stream *s, const char *runtime_dir, const char *node, const char *service, char delimiter, struct appctl_error *e)
 {
-	autofree char *dir = appctl_find_runtime_dir(runtime_dir, e);
-
-	*s = (struct stream){ .fd = -1, .delimiter = delimiter, .connect_ms = CONNECT_MS };
-	if (dir == NULL)
+	*s = (struct stream){ .fd = -1, .service = service, .delimiter = delimiter, .connect_ms = CONNECT_MS };
+	s->dir = appctl_find_runtime_dir(runtime_dir, e);
+	if (s->dir == NULL)
 		return -1;
-	if (asprintf(&s->path, "%s/%s", dir, name) < 0) {
+	if (node != NULL && (s->node = strdup(node)) == NULL)
+		return error_memory(e);
+	if ((node != NULL ? asprintf(&s->path, "%s", node) : asprintf(&s->path, "%s/%s.sock", s->dir, service)) < 0) {
 		s->path = NULL;
 		return error_memory(e);
 	}
@@ -64,6 +67,8 @@ stream_fini(struct stream *s)
 	stream_close(s);
 	buf_free(&s->in);
 	free(s->path);
+	free(s->dir);
+	free(s->node);
 	free(s->tried);
 }
 
@@ -87,6 +92,19 @@ limit_waiting(int fd, int ms)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 }
 
+/* A link that breaks while it is asked has done nothing yet: that node is as far away as before. */
+static int
+connect_by_node(struct stream *s, int *code, struct appctl_error *e)
+{
+	s->fd = node_connect(s->dir, s->node, s->service, NULL, false, NULL, e);
+	if (s->fd >= 0)
+		return 0;
+	if (strcmp(e->name, APPCTL_OUTCOME_UNKNOWN) == 0)
+		e->status = APPCTL_UNREACHABLE;
+	*code = e->status == APPCTL_UNREACHABLE ? ECONNREFUSED : EPROTO;
+	return -1;
+}
+
 int
 stream_connect(struct stream *s, int *code, struct appctl_error *e)
 {
@@ -96,6 +114,8 @@ stream_connect(struct stream *s, int *code, struct appctl_error *e)
 
 	if (s->fd >= 0)
 		return 0;
+	if (s->node != NULL)
+		return connect_by_node(s, code, e);
 	*code = ENAMETOOLONG;
 	if (strlen(s->path) >= sizeof(sa.sun_path))
 		return unreachable(s, *code, e);
@@ -259,7 +279,7 @@ stream_return(struct stream *s, int64_t end_ms, struct appctl_error *e)
 		}
 		if (stream_connect(s, &code, e) == 0)
 			return 1;
-		if ((code != ENOENT && code != ECONNREFUSED) || now_ms() - s->broke_at > RETURN_MS)
+		if ((code != ENOENT && code != ECONNREFUSED) || now_ms() - s->broke_at > (s->node ? RETURN_NODE_MS : RETURN_MS))
 			return -1;
 		s->retry_at = now_ms() + RETRY_MS;
 	}

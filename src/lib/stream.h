@@ -8,7 +8,10 @@
  * patience with which a broken connection is made anew.
  */
 struct stream {
-	char *path;		/* of the socket */
+	char *path;		/* of the socket; of another node, its name */
+	char *dir;		/* the runtime directory */
+	char *node;		/* NULL: this one */
+	const char *service;	/* "control" for control.sock */
 	char *tried;		/* for messages; may be NULL */
 	int fd;			/* -1: not connected */
 	char delimiter;
@@ -21,8 +24,8 @@ struct stream {
 
 enum { STREAM_FRAME_MAX = 64 * 1024 * 1024 };
 
-/* name: of the socket in that directory. */
-int stream_init(struct stream *s, const char *runtime_dir, const char *name, char delimiter, struct appctl_error *e);
+/* service: lent, names the socket in that directory, and what is asked of another node (NULL: of this one). */
+int stream_init(struct stream *s, const char *runtime_dir, const char *node, const char *service, char delimiter, struct appctl_error *e);
 void stream_fini(struct stream *s);
 /* Connects unless it is.  -1: e, errno in *code. */
 int stream_connect(struct stream *s, int *code, struct appctl_error *e);

@@ -24,6 +24,7 @@ node_libs = libnode.la libjob.la libconf.la libclient.la libsandbox.la libsys.la
 sbin_PROGRAMS += appctl-node
 appctl_node_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 appctl_node_SOURCES = \
+	src/node/control.c src/node/control.h \
 	src/node/mail.c src/node/mail.h \
 	src/node/mail_client.c \
 	src/node/mail_in.c \
