@@ -4,6 +4,7 @@ appctl_SOURCES = \
 	src/appctl/attach.c src/appctl/attach.h \
 	src/appctl/cmd.h \
 	src/appctl/cmd-check.c \
+	src/appctl/cmd-cookie.c \
 	src/appctl/cmd-deps.c \
 	src/appctl/cmd-events.c \
 	src/appctl/cmd-kill.c \
@@ -11,6 +12,7 @@ appctl_SOURCES = \
 	src/appctl/cmd-logs.c \
 	src/appctl/cmd-mode.c \
 	src/appctl/cmd-monitor.c \
+	src/appctl/cmd-nodes.c \
 	src/appctl/cmd-plan.c \
 	src/appctl/cmd-receive.c \
 	src/appctl/cmd-reexec.c \

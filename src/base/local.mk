@@ -5,6 +5,7 @@ libbase_la_SOURCES = \
 	src/base/base64.c src/base/base64.h \
 	src/base/buf.c src/base/buf.h \
 	src/base/cleanup.h \
+	src/base/config_dir.c src/base/config_dir.h \
 	src/base/crc32.c src/base/crc32.h \
 	src/base/err.c src/base/err.h \
 	src/base/json_read.c src/base/json_read.h \

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/config_dir.h"
 #include "conf/parse.h"
 
 #include <ctype.h>
@@ -319,12 +320,5 @@ conf_set_free(struct conf_set *set)
 void
 conf_default_path(char *out)
 {
-	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-
-	if (geteuid() != 0 && config != NULL && *config == '/')
-		snprintf(out, PATH_MAX, "%s/appctl/appctld.conf", config);
-	else if (geteuid() != 0 && home != NULL && *home == '/')
-		snprintf(out, PATH_MAX, "%s/.config/appctl/appctld.conf", home);
-	else
-		snprintf(out, PATH_MAX, "%s/appctl/appctld.conf", SYSCONFDIR);
+	config_dir_file("appctld.conf", out);
 }

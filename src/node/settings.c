@@ -2,6 +2,7 @@
 #include "config.h"
 #include "node/settings.h"
 
+#include "base/config_dir.h"
 #include "conf/load.h"
 #include "core/quantity.h"
 #include "core/value.h"
@@ -360,6 +361,5 @@ node_settings_peer(const struct node_settings *s, const char *name)
 void
 node_settings_default_path(char *out)
 {
-	conf_default_path(out);
-	strcpy(strrchr(out, '/') + 1, "node.conf");
+	config_dir_file("node.conf", out);
 }
