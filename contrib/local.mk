@@ -31,6 +31,12 @@ dist_monitor_DATA = contrib/monitor/monitor.conf
 dist_monitor_config_DATA = contrib/monitor/config/consumer.env contrib/monitor/config/producer.env
 dist_monitor_script_SCRIPTS = contrib/monitor/script/setup_consumer_producer
 
+# Nodes: a drop-in and what appctl-node reads.
+node_exampledir = $(docdir)/examples/node
+node_example_confdir = $(node_exampledir)/conf.d
+dist_node_example_DATA = contrib/node/node.conf
+dist_node_example_conf_DATA = contrib/node/conf.d/node.conf
+
 install-data-hook:
 	sed 's|/var/lib/appctl-monitor|$(localstatedir)/lib/appctl-monitor|' $(srcdir)/contrib/monitor/monitor.conf \
 		>'$(DESTDIR)$(monitordir)/monitor.conf'
