@@ -23,7 +23,8 @@
 enum {
 	CLIENTS_MAX = 1024,
 	CLIENTS_OF_USER = 256,		/* not of root and the daemon's user */
-	QUEUED_MAX = 256 * 1024,	/* answers and messages that it has not taken */
+	PUSHED_MAX = 128 * 1024,	/* messages that it has not taken from the socket */
+	QUEUED_MAX = 512 * 1024,	/* and answers: then it is not read.  Far more than PUSHED_MAX: what it says is done must get through */
 	PIECE = 64 * 1024,		/* messages that are made into lines at once */
 	HELD_MAX = 16 * 1024 * 1024,	/* of lines that have not ended, all clients together */
 	HALF_MS = 10000,		/* for a line to end */
@@ -258,7 +259,7 @@ mail_client_push(struct mail_client *cl)
 {
 	if (cl->closing || !cl->flowing)
 		return;
-	while (!cl->closing && conn_queued(cl->conn) < QUEUED_MAX && push_piece(cl))
+	while (!cl->closing && conn_queued(cl->conn) < PUSHED_MAX && push_piece(cl))
 		;
 	if (!cl->closing && cl->stops_at_end && mailbox_was_read(cl->reading->box)) {
 		cl->flowing = false;
