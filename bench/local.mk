@@ -14,7 +14,7 @@ EXTRA_DIST += \
 CLEANFILES += $(bench_binaries)
 
 .PHONY: bench-programs
-bench-programs: all $(bench_binaries) bench/store bench/wsbench t/monitor/producers t/monitor/sample
+bench-programs: all $(bench_binaries) bench/linkbench bench/store bench/wsbench t/monitor/producers t/monitor/sample
 
 bench/svc: $(srcdir)/bench/svc.c
 	$(AM_V_CC)$(MKDIR_P) bench && $(CC) -O2 -static -nostdlib -ffreestanding -fno-stack-protector -no-pie -o $@ $(srcdir)/bench/svc.c
@@ -29,3 +29,8 @@ EXTRA_PROGRAMS += bench/store
 bench_store_SOURCES = bench/store.c
 bench_store_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
 bench_store_LDADD = $(store_libs) $(JANSSON_LIBS) -lm
+
+EXTRA_PROGRAMS += bench/linkbench
+bench_linkbench_SOURCES = bench/linkbench.c
+bench_linkbench_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(GNUTLS_CFLAGS)
+bench_linkbench_LDADD = $(node_libs) $(GNUTLS_LIBS)

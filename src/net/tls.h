@@ -16,7 +16,7 @@
 struct tls_keys;			/* what all sessions of one end share */
 struct tls;				/* a session over a descriptor that stays the caller's */
 
-enum { TLS_EXPORTER_LEN = 32 };
+enum { TLS_EXPORTER_LEN = 32, TLS_RECORD_MAX = 16384 };
 
 /* Reads the files that the settings name.  NULL: err says which is not good. */
 struct tls_keys *tls_keys_new(const struct ws_settings *s, bool server, struct err *err);

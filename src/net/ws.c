@@ -364,6 +364,13 @@ wants_read(const struct ws *w)
 	return w->state != WS_OPEN || (w->reading && !rest_is_waiting(w));
 }
 
+/* Usually there is no more for now then; if there is, the loop says so. */
+static bool
+is_short(const struct ws *w, size_t n)
+{
+	return w->tls == NULL ? n < sizeof(scratch) : n < TLS_RECORD_MAX && !tls_pending(w->tls);
+}
+
 /* -1: the connection has ended; w->why says how, unless that was said before. */
 static int
 read_in(struct ws *w)
@@ -390,8 +397,7 @@ read_in(struct ws *w)
 		w->pinged = false;
 		if (take_bytes(w, scratch, (size_t)n) < 0)
 			return -1;
-		/* A short read says that there is no more for now. */
-		if (w->tls == NULL && (size_t)n < sizeof(scratch))
+		if (is_short(w, (size_t)n))
 			break;
 	}
 	frames_trim(w->frames);

@@ -313,7 +313,7 @@ binary(void *arg, struct ws *w, const char *data, size_t len)
 		log_write(LOG_NODE, LOG_LEVEL_WARNING, "node %s has sent %s", line_peer(l), err.msg);
 		ws_close(l->ws, WS_CODE_PROTOCOL, err.msg);
 	} else {
-		line_flush(l);		/* the answers go with what is sent after this */
+		lines_answer(l->node->lines, l);	/* it is sent after this */
 	}
 }
 

@@ -38,6 +38,20 @@ flush_all(void *arg)
 }
 
 void
+lines_answer(struct lines *ls, struct line *l)
+{
+	if (!l->dirty)
+		return;
+	TAILQ_REMOVE(&ls->dirty, l, dirty_entry);
+	l->dirty = false;
+	line_flush(l);
+	if (!TAILQ_EMPTY(&ls->dirty) || !TAILQ_EMPTY(&ls->gone))
+		return;
+	timer_at(ls->soon, 0);
+	ls->is_soon = false;
+}
+
+void
 lines_find_way(struct lines *ls, struct channel *c)
 {
 	if (strcmp(c->peer, ls->node->name) == 0)

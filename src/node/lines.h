@@ -22,3 +22,5 @@ void lines_free(struct lines *ls);	/* NULL is fine */
 void lines_find_way(struct lines *ls, struct channel *c);
 /* Something has to be done in this turn of the loop. */
 void lines_soon(struct lines *ls);
+/* What was queued while a message of that line was taken goes out now; if that is all there was to do, nothing is left for soon. */
+void lines_answer(struct lines *ls, struct line *l);
