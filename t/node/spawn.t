@@ -121,6 +121,26 @@ subtest '--detach' => sub {
 	is($me->appctl('wait', $name, { timeout => 10 })->{timed_out}, '', 'and it ends');
 };
 
+subtest 'arguments that are none' => sub {
+	for my $try (
+		[{}, qr/command/], [{ command => [] }, qr/command/], [{ command => 'date' }, qr/command/], [{ command => [1] }, qr/command/],
+		[{ command => [''] }, qr/command/], [{ command => ['date'], environment => [] }, qr/environment/],
+		[{ command => ['date'], environment => { 'A=B' => 'x' } }, qr/environment/], [{ command => ['date'], environment => { A => 1 } }, qr/environment/],
+		[{ command => ['date'], environment => { APPCTL_APP => 'x' } }, qr/APPCTL_/], [{ command => ['date'], tty => 1 }, qr/tty/],
+		[{ command => ['date'], name => '../x' }, qr/name/], [{ command => ['date'], name => 'x' x 1000 }, qr/name/],
+		[{ command => ['date'], directory => 'here' }, qr/^directory: must be an absolute path/], [{ command => ['date'], linked => 'no' }, qr/linked/],
+	) {
+		my $r = $you->node_call(Connect => { node => 'me', service => 'spawn', args => $try->[0] });
+		is($r->{parameters}{code}, 'invalid', 'refused') or diag(explain($try->[0], $r));
+		like($r->{parameters}{message}, $try->[1], 'and why');
+	}
+	my $r = on_me('--', 'echo', ('x' x 1000) x 250);
+	is($r->{exit}, 2, 'too much for one message');
+	like($r->{err}, qr/too long/, 'is said');
+	is(on_me('--', 'echo', ('x' x 1000) x 1000)->{exit}, 2, 'far too much');
+	is(length on_me('--', 'echo', ('x' x 1000) x 150)->{out}, 150150, 'much');
+};
+
 subtest 'a hundred at once' => sub {
 	my @pids = map { spawn_in_background('--', 'sh', '-c', "echo $_; cat >/dev/null; exit " . ($_ % 50), { out => $you->dir . "/many-$_" }) } 1 .. 100;
 	my @bad;
