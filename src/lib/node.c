@@ -12,6 +12,8 @@
 
 #define NODE_INTERFACE "org.appctl.Node"
 
+enum { REQUEST_MAX = 256 * 1024 };	/* appctl-node takes no longer one */
+
 static const struct { const char *code; enum appctl_status status; } codes[] = {
 	{ "no_such_node", APPCTL_NOT_FOUND }, { "no_such_application", APPCTL_NOT_FOUND }, { "no_such_task", APPCTL_NOT_FOUND },
 	{ "no_such_mailbox", APPCTL_NOT_FOUND }, { "timed_out", APPCTL_TIMED_OUT }, { "not_permitted", APPCTL_NOT_PERMITTED },
@@ -71,6 +73,8 @@ send_call(struct stream *s, const char *method, json_t *take_params, struct appc
 	json_decref(call);
 	if (text == NULL)
 		return error_memory(e);
+	if (strlen(text) >= REQUEST_MAX)
+		return error_set(e, APPCTL_INVALID, "the request is too long: %zu bytes", strlen(text));
 	if (stream_send(s, text, strlen(text) + 1, NULL, 0) == 0)
 		return 0;
 	return unreachable(e, s->path, errno);

@@ -187,6 +187,20 @@ code_of(enum appctl_status status)
 	}
 }
 
+/* Of a definition that appctld does not take, what is wrong with it: KEY: MESSAGE. */
+static void
+refuse(struct spawn *s, const struct appctl_error *e)
+{
+	const json_t *problem = json_array_get(json_object_get(e->parameters, "problems"), 0);
+	const char *message = json_string_value(json_object_get(problem, "message"));
+	const char *path = json_string_value(json_object_get(problem, "path")), *key = path ? strrchr(path, '.') : NULL;
+
+	if (message != NULL)
+		channel_refuse(s->channel, "invalid", "%s: %s", key ? key + 1 : "the command", message);
+	else
+		channel_refuse(s->channel, code_of(e->status), "%s", e->message);
+}
+
 static void
 failed(void *arg, struct job *j, const struct appctl_error *e)
 {
@@ -194,7 +208,7 @@ failed(void *arg, struct job *j, const struct appctl_error *e)
 
 	(void)j;
 	s->job = NULL;
-	channel_refuse(s->channel, code_of(e->status), "%s", e->message);
+	refuse(s, e);
 	spawn_free(s);
 }
 
@@ -261,6 +275,22 @@ is_text_or_absent(const json_t *args, const char *key)
 	return value == NULL || json_is_string(value);
 }
 
+static bool
+is_boolean_or_absent(const json_t *args, const char *key)
+{
+	const json_t *value = json_object_get(args, key);
+
+	return value == NULL || json_is_boolean(value);
+}
+
+static bool
+is_name_or_absent(const json_t *args, const char *key)
+{
+	const json_t *value = json_object_get(args, key);
+
+	return value == NULL || (json_is_string(value) && name_is_valid(json_string_value(value)));
+}
+
 /* NULL: fine; else why not, *code. */
 static const char *
 check(const struct node *n, const struct channel *c, const json_t *args, const char **code)
@@ -271,9 +301,13 @@ check(const struct node *n, const struct channel *c, const json_t *args, const c
 	*code = "invalid";
 	if (!is_command(command))
 		return "command is an array of texts, the first one a program";
-	if (!is_text_or_absent(args, "name") || !is_text_or_absent(args, "directory") || !is_text_or_absent(args, "caller"))
-		return "name, directory and caller are texts";
-	if (tty != NULL && !is_text_or_absent(tty, "term"))
+	if (!is_name_or_absent(args, "name"))
+		return "a name begins with a letter and goes on with letters, digits, - and _";
+	if (!is_text_or_absent(args, "directory") || !is_text_or_absent(args, "caller"))
+		return "directory and caller are texts";
+	if (!is_boolean_or_absent(args, "linked") || !is_boolean_or_absent(args, "attached"))
+		return "linked and attached are true or false";
+	if (tty != NULL && (!json_is_object(tty) || !is_text_or_absent(tty, "term")))
 		return "tty is an object with rows, columns and term";
 	*code = "not_permitted";
 	if (!allow_command(allowed, json_string_value(json_array_get(command, 0))))
