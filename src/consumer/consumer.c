@@ -367,6 +367,20 @@ stored(void *arg, struct store_batch *b)
 }
 
 static void
+trouble(void *arg, const char *node, const char *why)
+{
+	(void)arg;
+	if (node == NULL && why != NULL)
+		alarm_raise("the database cannot be tended, batches go on: %s", why);
+	else if (node == NULL)
+		log_write(LOG_MONITOR, LOG_LEVEL_INFO, "the database is tended again");
+	else if (why != NULL)
+		alarm_raise("what %s sends is not taken and waits, the others go on: %s", node, why);
+	else
+		log_write(LOG_MONITOR, LOG_LEVEL_INFO, "what %s sends is taken again", node);
+}
+
+static void
 health(void *arg, const char *why)
 {
 	struct consumer *c = arg;
@@ -399,7 +413,7 @@ consumer_start(struct consumer *c, struct loop *l, const struct ws_settings *ws,
 	       struct err *err)
 {
 	static const struct ws_handler peers = { .opened = opened, .text = got_text, .drained = drained, .closed = closed, .refused = refused };
-	static const struct store_handler stores = { .marked = marked, .stored = stored, .health = health };
+	static const struct store_handler stores = { .marked = marked, .stored = stored, .trouble = trouble, .health = health };
 
 	c->loop = l;
 	c->memory = memory;

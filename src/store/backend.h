@@ -15,6 +15,12 @@
  */
 struct backend;
 
+enum backend_blame {
+	BLAME_NOTHING,			/* it may pass, or has to be allowed first */
+	BLAME_ROWS,			/* what was written */
+	BLAME_STATEMENT,		/* the statement makes no sense there: either the table is not as it has to be, or an operator's own trigger for these rows */
+};
+
 struct mark {
 	struct mark *next;
 	void *tag;
@@ -32,6 +38,8 @@ struct backend_ops {
 	int (*marks)(struct backend *b, struct mark *list, struct err *err);
 	/* All of them in one transaction; counts in their `refused` what it had to quarantine. */
 	int (*write)(struct backend *b, struct store_batch *list, int64_t real_us, struct err *err);
+	/* Why the last write failed. */
+	enum backend_blame (*blame)(const struct backend *b);
 	/* Makes room ahead of now, drops what is older than day oldest (INT64_MIN: nothing).  *more: call again soon. */
 	int (*tend)(struct backend *b, int64_t today, int64_t oldest, bool *more, struct err *err);
 };

@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += libstore.la
 libstore_la_SOURCES = \
 	src/store/backend.h \
 	src/store/catalog.c src/store/catalog.h \
+	src/store/held.c src/store/held.h \
 	src/store/image.c src/store/image.h \
 	src/store/pg.c src/store/pg.h \
 	src/store/pg_init.c src/store/pg_init.h \
@@ -14,7 +15,8 @@ libstore_la_SOURCES = \
 	src/store/schema.c src/store/schema.h \
 	src/store/sqlite.c src/store/sqlite.h \
 	src/store/sqlite_write.c \
-	src/store/store.c src/store/store.h
+	src/store/store.c src/store/store.h src/store/store_internal.h \
+	src/store/store_work.c
 libstore_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(SQLITE_CFLAGS)
 store_libs = libstore.la libmonitor.la libcore.la libbase.la $(LIBPQ_LIBS) $(SQLITE_LIBS)
 

@@ -433,6 +433,12 @@ prune_batches(struct backend *b, int64_t oldest, bool *more, struct err *err)
 	return 0;
 }
 
+static enum backend_blame
+pg_blame(const struct backend *b)
+{
+	return pq_is_data_error(&b->q) ? BLAME_ROWS : pq_is_wrong(&b->q) ? BLAME_STATEMENT : BLAME_NOTHING;
+}
+
 static int
 pg_tend(struct backend *b, int64_t today, int64_t oldest, bool *more, struct err *err)
 {
@@ -473,5 +479,6 @@ pg_free(struct backend *b)
 }
 
 const struct backend_ops pg_backend = {
-	.new = pg_new, .free = pg_free, .open = pg_open, .close = pg_close, .marks = pg_marks, .write = pg_write, .tend = pg_tend,
+	.new = pg_new, .free = pg_free, .open = pg_open, .close = pg_close, .marks = pg_marks, .write = pg_write, .blame = pg_blame,
+	.tend = pg_tend,
 };

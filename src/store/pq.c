@@ -229,11 +229,35 @@ pq_end(struct pq *q, struct err *err)
 	return n == 1 ? lost(q, "a COPY that nobody expected", err) : n;
 }
 
+static bool
+is_of(const char *state, const char *const *classes)
+{
+	while (*classes != NULL && strncmp(state, *classes, strlen(*classes)) != 0)
+		classes++;
+	return *classes != NULL;
+}
+
+/* A row for which there is no partition is a check violation without a constraint: the database lacks something then. */
+static bool
+lacks_partition(const struct pq *q)
+{
+	return strcmp(q->state, "23514") == 0 && !q->constraint;
+}
+
 bool
 pq_is_data_error(const struct pq *q)
 {
-	/* A row for which there is no partition is a check violation without a constraint: the database lacks something then. */
-	if (strcmp(q->state, "23514") == 0 && !q->constraint)
-		return false;
-	return strncmp(q->state, "22", 2) == 0 || strncmp(q->state, "23", 2) == 0 || strncmp(q->state, "54", 2) == 0;
+	/* Data, integrity, limits; what functions raise.  Classes from I on are nobody's but the operator's, beside XX. */
+	static const char *const classes[] = { "22", "23", "54", "38", "39", "44", NULL };
+
+	return !lacks_partition(q) && (is_of(q->state, classes) || (q->state[0] >= 'I' && strncmp(q->state, "XX", 2) != 0));
+}
+
+bool
+pq_is_wrong(const struct pq *q)
+{
+	/* Wrong names and types, by what somebody added; but not what lacks a permission. */
+	static const char *const classes[] = { "0A", "42", NULL };
+
+	return is_of(q->state, classes) && strcmp(q->state, "42501") != 0;
 }

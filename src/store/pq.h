@@ -36,5 +36,7 @@ int pq_put(struct pq *q, const char *data, size_t len, struct err *err);
 int pq_copy_end(struct pq *q, struct err *err);
 int pq_end(struct pq *q, struct err *err);
 
-/* The error lies in what a row holds, not in the database: classes 22, 23 and 54. */
+/* The error lies in what a row holds, or a function of the operator's own raised it for that: not in the database. */
 bool pq_is_data_error(const struct pq *q);
+/* The statement makes no sense there; one that is not permitted is none of these. */
+bool pq_is_wrong(const struct pq *q);

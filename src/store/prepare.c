@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_SHOWN = 80 };
+enum { NAME_MAX_SHOWN = 80,
+	ASIDE_TEXT_MAX = 2 << 20 };	/* of rows that are printed, of one batch */
 
 struct preparing {
 	struct store_batch *b;
@@ -151,6 +152,51 @@ prepare_batch(struct catalog *c, struct buf *scratch, const struct batch *b, int
 	return NULL;
 }
 
+static void
+print_aside(struct buf *out, const struct store_batch *b, int64_t real_us, const char *why)
+{
+	struct image_field fields[IMAGE_FIELDS_MAX];
+	const char *at = b->rows.data;
+	struct buf row = { 0 };
+	size_t i, text = 0;
+
+	for (i = 0; i < b->rows.rows; i++, text += row.len) {
+		at = image_row(at, fields);
+		buf_clear(&row);
+		if (text < ASIDE_TEXT_MAX)
+			image_print(&row, b->table, b->columns, fields);
+		else
+			buf_adds(&row, "null");
+		quarantine_row(out, b, real_us, buf_cstr(&row), why);
+		out->failed |= row.failed;
+	}
+	buf_free(&row);
+}
+
+int
+prepare_aside(struct store_batch *b, int64_t real_us, const char *why)
+{
+	struct image all = { .rows = b->quarantine.rows + b->rows.rows };
+	struct buf text = { 0 };
+
+	if (b->rows.rows == 0)
+		return 0;
+	buf_add(&text, b->quarantine.data, b->quarantine.len);
+	print_aside(&text, b, real_us, why);
+	if (text.failed || take_image(&all, &text, all.rows) < 0) {
+		buf_free(&text);
+		return -1;
+	}
+	buf_free(&text);
+	free(b->rows.data);
+	free(b->quarantine.data);
+	b->rows = (struct image){ 0 };
+	b->quarantine = all;
+	b->refused = all.rows;
+	b->table = NULL;
+	return 0;
+}
+
 int
 store_batch_gap(struct store_batch *b, uint64_t first, uint64_t last, const char *reason)
 {
@@ -167,6 +213,8 @@ store_batch_gap(struct store_batch *b, uint64_t first, uint64_t last, const char
 		memcpy(data + b->gaps.len, row.data, row.len);
 		b->gaps = (struct image){ data, b->gaps.len + row.len, b->gaps.rows + 1 };
 		b->bytes += row.len;
+		if (b->told == 0 || first < b->told)
+			b->told = first;
 	}
 	buf_free(&row);
 	return data ? 0 : -1;

@@ -20,6 +20,7 @@ sqlite_fail(struct backend *b, const char *what, struct err *err)
 {
 	int code = b->db ? sqlite3_extended_errcode(b->db) : SQLITE_NOMEM;
 
+	b->code = code;
 	b->damaged |= (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 	err_set(err, 0, "SQLite %s: %s: %s", b->path, what, b->db ? sqlite3_errmsg(b->db) : "no memory");
 	err->code = EIO;
@@ -377,6 +378,12 @@ drop_behind(struct backend *b, int64_t before_us, bool *more, struct err *err)
 	return sqlite_do(b, sql, err);
 }
 
+static enum backend_blame
+sqlite_blame(const struct backend *b)
+{
+	return sqlite_is_data_error(b->code) ? BLAME_ROWS : (b->code & 0xff) == SQLITE_ERROR ? BLAME_STATEMENT : BLAME_NOTHING;
+}
+
 static int
 sqlite_tend(struct backend *b, int64_t today, int64_t oldest, bool *more, struct err *err)
 {
@@ -413,5 +420,5 @@ sqlite_free(struct backend *b)
 
 const struct backend_ops sqlite_backend = {
 	.new = sqlite_new, .free = sqlite_free, .open = sqlite_open, .close = sqlite_close, .marks = sqlite_marks, .write = sqlite_write,
-	.tend = sqlite_tend,
+	.blame = sqlite_blame, .tend = sqlite_tend,
 };

@@ -20,12 +20,14 @@ struct backend {
 	struct stat file;		/* that was opened */
 	struct catalog *catalog;
 	bool damaged;			/* SQLite said so */
+	int code;			/* of what failed last */
 	size_t made[CATALOG_TABLES_MAX];	/* columns that are surely there */
 	struct insert insert[CATALOG_TABLES_MAX];
 	sqlite3_stmt *insert_batch;
 };
 
 int sqlite_fail(struct backend *b, const char *what, struct err *err);	/* -1, with what SQLite said last */
+bool sqlite_is_data_error(int code);				/* what is wrong with a row and not with the database */
 int sqlite_give_up(struct backend *b, struct err *err);			/* -1 */
 int sqlite_do(struct backend *b, const char *sql, struct err *err);
 int sqlite_make_table(struct backend *b, const struct store_table *t, size_t columns, struct err *err);

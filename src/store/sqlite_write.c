@@ -71,9 +71,8 @@ bind_field(sqlite3_stmt *s, int i, enum column_type type, const struct image_fie
 		sqlite3_bind_int64(s, i, type == COLUMN_TIME ? image_time_of(f) : image_int_of(f));
 }
 
-/* What is wrong with this row and not with the database. */
-static bool
-is_data_error(int code)
+bool
+sqlite_is_data_error(int code)
 {
 	code &= 0xff;
 	return code == SQLITE_CONSTRAINT || code == SQLITE_TOOBIG || code == SQLITE_MISMATCH || code == SQLITE_RANGE;
@@ -126,7 +125,8 @@ put_image(struct writing *w, const struct store_table *t, size_t columns, const 
 		for (k = 0; k < columns; k++)
 			bind_field(s, (int)k + 3, t->columns[k].type, &fields[k + 2]);
 		step = sqlite3_step(s);
-		if (step != SQLITE_DONE && (!keep || !is_data_error(step) || keep_bad(w, fields, err) < 0)) {
+		/* A trigger may have rolled back the whole. */
+		if (step != SQLITE_DONE && (!keep || !sqlite_is_data_error(step) || sqlite3_get_autocommit(w->b->db) || keep_bad(w, fields, err) < 0)) {
 			sqlite_fail(w->b, t->name, err);
 			sqlite3_reset(s);
 			return -1;
@@ -160,10 +160,11 @@ put_batch(struct writing *w, struct err *err)
 	sqlite3_bind_text(s, 5, sb->type, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(s, 6, (int64_t)sb->rows.rows);
 	step = sqlite3_step(s);
-	if (step != SQLITE_DONE && (step & 0xff) != SQLITE_CONSTRAINT)
+	/* Any other constraint is not that it is there. */
+	if (step != SQLITE_DONE && step != SQLITE_CONSTRAINT_PRIMARYKEY)
 		sqlite_fail(w->b, schema_batch.name, err);
 	sqlite3_reset(s);
-	return step == SQLITE_DONE ? 1 : (step & 0xff) == SQLITE_CONSTRAINT ? 0 : -1;
+	return step == SQLITE_DONE ? 1 : step == SQLITE_CONSTRAINT_PRIMARYKEY ? 0 : -1;
 }
 
 static int

@@ -17,6 +17,10 @@
  * committed.  None is ever given up: while the database cannot take them they are kept, health() says why, and it is tried again and again;
  * how much may gather meanwhile is for the caller to bound (store_pending_bytes()).  A row that the database cannot take for what it holds goes to
  * table quarantine with the reason.  A batch that has been stored before is not stored again.
+ *
+ * Where a transaction fails again and again while the database answers, the nodes that had a part in it are tried one by one, so that only those
+ * wait of which something is not taken.  A batch that for what it holds can never be stored becomes rows of quarantine then; one
+ * that cannot even be recorded as that (table batch refuses it) is kept, with all that this node sends behind it.
  */
 struct store;
 
@@ -40,6 +44,7 @@ struct store_batch {
 	size_t columns;
 	struct image rows, quarantine, gaps;
 	uint64_t refused;		/* rows that went to quarantine */
+	uint64_t told;			/* from this number on what lies before it is told missing; 0: nothing is */
 	size_t bytes, charged;		/* memory it takes; what of that is counted as pending */
 	bool repeated;			/* had been stored before */
 };
@@ -49,6 +54,11 @@ struct store_handler {
 	void (*marked)(void *arg, void *tag, uint64_t seq);
 	/* Committed.  b is given back after the call. */
 	void (*stored)(void *arg, struct store_batch *b);
+	/*
+	 * A node's batches are set apart: the database does not take them, while it takes others', and why; NULL: they are stored now.
+	 * node NULL: room ahead cannot be made in the database, or what is old cannot be dropped.
+	 */
+	void (*trouble)(void *arg, const char *node, const char *why);
 	/* The database takes nothing, and why; NULL: it takes batches.  Called when it is known first, and when it changes. */
 	void (*health)(void *arg, const char *why);
 };

@@ -11,7 +11,7 @@
 
 /*
  * A store on its own, for tests: feed CONNINFO|PATH [RETENTION_S].  Lines of input are batches, or "mark NODE EPOCH";
- * lines of output are "marked SEQ", "stored NODE EPOCH SEQ ROWS REFUSED REPEATED", "health WHY" ("well").  It ends with its input, once all is stored.
+ * lines of output are "trouble NODE WHY", "marked SEQ", "stored NODE EPOCH SEQ ROWS REFUSED REPEATED", "health WHY" ("well").  It ends with its input, once all is stored.
  */
 static struct store *store;
 static size_t under_way;
@@ -40,6 +40,13 @@ health(void *arg, const char *why)
 	printf("health %s\n", why ? why : "well");
 }
 
+static void
+trouble(void *arg, const char *node, const char *why)
+{
+	(void)arg;
+	printf("trouble %s %s\n", node ? node : "-", why ? why : "over");
+}
+
 static int64_t
 now_us(void)
 {
@@ -53,7 +60,6 @@ static int
 take_line(const char *line, size_t len)
 {
 	static struct batch b;
-	static uint64_t last;
 	struct store_batch *sb;
 	struct err err;
 	char node[64];
@@ -70,8 +76,7 @@ take_line(const char *line, size_t len)
 	sb = store_prepare(store, &b, now_us());
 	if (sb == NULL)
 		return -1;
-	sb->previous = last;
-	last = b.seq;
+	sb->previous = b.seq - 1;
 	under_way++;
 	store_put(store, sb);
 	return 0;
@@ -95,7 +100,7 @@ take_input(char **line, size_t *cap)
 int
 main(int argc, char **argv)
 {
-	static const struct store_handler handler = { marked, stored, health };
+	static const struct store_handler handler = { marked, stored, trouble, health };
 	struct store_settings s = { .retention_ms = argc > 2 ? atoll(argv[2]) * 1000 : 0 };
 	struct pollfd p[2] = { { .fd = STDIN_FILENO, .events = POLLIN } };
 	char *line = NULL;

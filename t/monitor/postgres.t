@@ -181,6 +181,70 @@ subtest 'custom metrics' => sub {
 	is($feed->end, 0);
 };
 
+subtest 'one node of which something is never taken' => sub {
+	$feed = Appctl::Feed->new($writer);
+	my $function = sub { $pg->sql("CREATE OR REPLACE FUNCTION $_[0]() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN $_[1] RETURN NEW; END \$\$") };
+	my $trigger = sub { $pg->sql("CREATE TRIGGER $_[0] BEFORE INSERT ON $_[1] FOR EACH ROW WHEN (NEW.node = 'bob') EXECUTE FUNCTION $_[0]()") };
+	my $quarantine = sub { $pg->sql("SELECT seq, \"row\", reason FROM quarantine WHERE node = 'bob' AND epoch = 5 ORDER BY seq, ts") };
+
+	$function->('forbid', q{IF NEW.pid > 10 THEN RAISE EXCEPTION 'not from bob'; END IF;});
+	$trigger->('forbid', 'prc');
+	$feed->put(batch(node => 'bob', seq => 1, rows => [[1, 'a'], [11, 'b']]), next_batch());
+	ok($feed->expect(qr/^stored bob 5 1 2 1 0/), 'an exception of an operator\'s trigger: the row is isolated');
+	is($quarantine->(), '1|{"pid":11,"name":"b"}|PostgreSQL: not from bob', 'and kept with its reason');
+	$pg->sql('DROP TRIGGER forbid ON prc');
+
+	$function->('senseless', 'PERFORM no_such_function(NEW.pid);');
+	$trigger->('senseless', 'prc');
+	$feed->put(batch(node => 'bob', seq => 2, rows => [[2, 'c'], [3, 'd']]), next_batch());
+	ok($feed->expect(qr/^stored alice 5 $seq 1 0 0/), 'a trigger that makes no sense: the others go on');
+	ok($feed->expect(qr/^trouble bob .*no_such_function/), 'it waits, and that is told');
+	$feed->put(next_batch());		# shows that the table is as it has to be
+	ok($feed->expect(qr/^stored bob 5 2 0 2 0/), 'and its batch is set aside');
+	like($quarantine->(), qr/^2\|\{"pid":2,"name":"c"\}\|.*no_such_function.*\n2\|\{"pid":3/m, 'whole, with the reason');
+	is($pg->sql("SELECT count(*) FROM prc WHERE node = 'bob' AND pid IN (2, 3)"), 0, 'none of it is stored');
+	$pg->sql('DROP TRIGGER senseless ON prc');
+
+	$function->('unwanted', q{RAISE EXCEPTION 'bob is not known here';});
+	$trigger->('unwanted', 'batch');
+	$feed->put(batch(node => 'bob', seq => 3), batch(node => 'bob', seq => 4), next_batch());
+	ok($feed->expect(qr/^stored alice 5 $seq 1 0 0/), 'one that cannot even be recorded');
+	$feed->put(next_batch());
+	ok($feed->expect(qr/^stored alice 5 $seq 1 0 0/), 'holds up nobody else');
+	ok($feed->said(qr/^trouble bob .*bob is not known here/) || $feed->expect(qr/^trouble bob .*bob is not known here/), 'and it is told whom, and why');
+	ok(!$feed->said(qr/^stored bob 5 3/), 'it is not acknowledged');
+	$pg->sql('DROP TRIGGER unwanted ON batch');
+	ok($feed->expect(qr/^stored bob 5 4 /), 'until that is mended');
+	is($pg->sql("SELECT string_agg(seq::text, ',' ORDER BY seq) FROM batch WHERE node = 'bob' AND epoch = 5"), '1,2,3,4', 'each is there once');
+
+	$pg->sql('CREATE VIEW custom_own AS SELECT 1 AS a', 'appctl_writer');
+	$feed->put(batch(node => 'bob', seq => 5, type => 'custom_own', columns => ['a'], rows => [[1]]), next_batch());
+	ok($feed->expect(qr/^stored bob 5 5 0 1 0/), 'a table that cannot be made');
+	$feed->put(next_batch());
+	ok($feed->expect(qr/^stored alice 5 $seq 1 0 0/), 'the others go on');
+
+	# Days that cannot be made ahead are no reason to take nothing.
+	$pg->sql('CREATE TABLE custom_plain (node text, ts timestamptz, a double precision)', 'appctl_writer');
+	is($feed->end, 0);
+	$feed = Appctl::Feed->new($writer);
+	$feed->put(next_batch());
+	ok($feed->expect(qr/^trouble - .*custom_plain/), 'a table of that kind that has no days');
+	ok($feed->expect(qr/^stored alice 5 $seq 1 0 0/), 'batches go on');
+	$pg->sql('DROP TABLE custom_plain; DROP VIEW custom_own');
+	is($feed->end, 0);
+};
+
+subtest 'a gap is told once, however often it is tried' => sub {
+	$feed = Appctl::Feed->new($writer);
+	$pg->sql("TRUNCATE gap; DELETE FROM batch WHERE epoch = 5; CREATE SEQUENCE failures; GRANT ALL ON failures TO appctl_writer;"
+		. " CREATE TRIGGER t BEFORE INSERT ON batch FOR EACH ROW EXECUTE FUNCTION fail_once('40001')");
+	$feed->put(next_batch(), next_batch());
+	ok($feed->expect(qr/^stored alice 5 $seq /), 'a database that lost what it had, and fails');
+	$pg->sql('DROP TRIGGER t ON batch; DROP SEQUENCE failures');
+	is($pg->sql('SELECT count(*), max(last_seq) FROM gap WHERE epoch = 5'), join('|', 1, $seq - 2), 'one row');
+	is($feed->end, 0);
+};
+
 subtest 'gaps are explained by who made them' => sub {
 	$feed = Appctl::Feed->new($writer);
 	my $from = $seq + 1;

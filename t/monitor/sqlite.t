@@ -49,6 +49,43 @@ subtest 'rows, repeats, poison' => sub {
 	is($feed->end, 0);
 };
 
+subtest 'one node of which something is never taken' => sub {
+	my $file = fresh();
+	my $feed = Appctl::Feed->new($file);
+	my $forbid = sub { ask($file, "CREATE TRIGGER $_[0] BEFORE INSERT ON $_[1] WHEN NEW.node = 'bob' BEGIN $_[2]; END") };
+	$feed->put(batch(seq => 1));
+	ok($feed->expect(qr/^stored alice 5 1 1 0 0/));
+	$forbid->('unwanted', 'batch', q{SELECT RAISE(ABORT, 'bob is not known here')});
+	$feed->put(batch(node => 'bob', seq => 1), batch(seq => 2));
+	ok($feed->expect(qr/^stored alice 5 2 1 0 0/), 'one that cannot even be recorded holds up nobody else');
+	$feed->put(batch(seq => 3));
+	ok($feed->expect(qr/^stored alice 5 3 1 0 0/), 'nor later');
+	ok($feed->said(qr/^trouble bob .*bob is not known here/) || $feed->expect(qr/^trouble bob .*bob is not known here/), 'it is told whom, and why');
+	ok(!$feed->said(qr/^stored bob/), 'it is not acknowledged, as a repeat would be');
+	ask($file, 'DROP TRIGGER unwanted');
+	ok($feed->expect(qr/^stored bob 5 1 1 0 0/), 'until that is mended');
+
+	$forbid->('senseless', 'prc', q{SELECT RAISE(ROLLBACK, 'all of it')});
+	$feed->put(batch(node => 'bob', seq => 2, rows => [[7, 'a'], [8, 'b']]), batch(seq => 4));
+	ok($feed->expect(qr/^stored alice 5 4 1 0 0/), 'a trigger that rolls back the whole: the others go on');
+	ok($feed->expect(qr/^stored bob 5 2 0 2 0/), 'its batch is set aside');
+	is(ask($file, q{SELECT count(*), count(DISTINCT reason) FROM quarantine WHERE node = 'bob'}), '2|1', 'whole, with the reason');
+	is(ask($file, 'SELECT count(*) FROM prc WHERE pid IN (7, 8)'), 0, 'none of it is stored');
+	ask($file, 'DROP TRIGGER senseless');
+
+	# With it no statement for that table can be made, whoever it is for.
+	$forbid->('senseless', 'prc', 'INSERT INTO nowhere VALUES (1)');
+	$feed->put(batch(node => 'bob', seq => 3), batch(seq => 5));
+	ok($feed->expect(qr/^health .*no such table: main.nowhere/), 'a trigger that makes no sense for anybody');
+	$feed->put(batch(seq => 6, type => 'node_status', columns => ['status'], rows => [['well']]));
+	ask($file, 'DROP TRIGGER senseless');
+	ok($feed->expect(qr/^stored alice 5 6 1 0 0/), 'is waited for');
+	is(ask($file, 'SELECT count(*) FROM quarantine WHERE seq > 2'), 0, 'and nobody is blamed for it');
+	ok($feed->said(qr/^stored bob 5 3 1 0 0/) || $feed->expect(qr/^stored bob 5 3 1 0 0/), 'for bob, too');
+	is(ask($file, 'SELECT node, count(*), count(DISTINCT seq) FROM batch GROUP BY node'), "alice|6|6\nbob|3|3", 'each is there once');
+	is($feed->end, 0);
+};
+
 subtest 'somebody holds the lock' => sub {
 	my $file = fresh();
 	my $feed = Appctl::Feed->new($file);
