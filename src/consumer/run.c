@@ -183,7 +183,7 @@ consumer_run(struct consumer_settings *s, struct err *err)
 	struct run r = { .signal_fd = -1 };
 	struct ws_settings ws = {
 		.protocol = "appctl-monitor", .node = s->node, .use_tls = s->tls.use_tls, .ca_file = s->tls.ca_file, .cert_file = s->tls.cert_file,
-		.key_file = s->tls.key_file, .crl_file = s->tls.crl_file, .host = s->listen_ip, .port = s->port_text,
+		.key_file = s->tls.key_file, .crl_file = s->tls.crl_file, .verify_node = s->verify_node, .host = s->listen_ip, .port = s->port_text,
 	};
 	int result = -1;
 

@@ -26,6 +26,8 @@ const struct setting consumer_settings_table[] = {
 	ROW("CERTFILE", PATH, tls.cert_file, 0, 0, NULL, "this consumer's certificate and its chain, PEM"),
 	ROW("KEYFILE", PATH, tls.key_file, 0, 0, NULL, "its key, PEM"),
 	ROW("CRLFILE", PATH, tls.crl_file, 0, 0, NULL, "certificates that were revoked, PEM"),
+	ROW("VERIFY_NODE", BOOL, verify_node, 0, 0, "true",
+	    "with certificates: a producer's has to have its node's name,\nas a subjectAltName or the common name"),
 	ROW("DATABASE", TEXT, database, 0, 0, NULL,
 	    "a PostgreSQL database, as libpq has it: \"host=/run/postgresql dbname=appctl user=appctl_writer\";\nSQLite unless set"),
 	ROW("SQLITE", PATH, sqlite, 0, 0, NULL,

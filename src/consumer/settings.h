@@ -14,6 +14,7 @@ struct consumer_settings {
 	const char *listen_ip;
 	int64_t listen_port;
 	struct settings_tls tls;
+	bool verify_node;
 	const char *secret_file;
 	const char *database;
 	const char *sqlite;

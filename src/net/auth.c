@@ -143,18 +143,27 @@ now_open(struct ws *w, const char *peer, uint64_t epoch)
 	w->state = WS_OPEN;
 }
 
-/* Between nodes the name in the challenge is the one that TLS has shown. */
+static bool
+has_to_show_name(const struct ws *w)
+{
+	const struct ws_settings *s = w->settings;
+
+	return s->of_nodes || (w->server && s->verify_node && w->tls != NULL && s->ca_file != NULL);
+}
+
+/* The name in the challenge is the one that TLS has shown: between nodes, and where certificates are to name them. */
 static int
 check_name(struct ws *w, const char *what, const char *name)
 {
 	struct err err = { 0 };
 
-	if (!w->settings->of_nodes)
+	if (!has_to_show_name(w))
 		return 0;
 	if (!w->server && strcmp(name, w->settings->peer) != 0)
 		err_set(&err, 0, "this is node %.80s and not %.80s", name, w->settings->peer);
 	else if (tls_check_node(w->tls, name, &err) == 0)
 		return 0;
+	w->refusal = "the certificate is not one of this node";
 	return fail(w, what, &err);
 }
 

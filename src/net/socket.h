@@ -70,6 +70,7 @@ struct ws {
 	uint64_t address_key;
 	char peer[CHALLENGE_NODE_MAX + 1];
 	uint64_t peer_epoch;
+	const char *refusal;		/* what it is told where that is not just "not authenticated" */
 	bool failed;			/* it has shown that it has no business here */
 	struct err why;
 };

@@ -241,7 +241,7 @@ take_auth(struct ws *w, enum frames_kind kind, const struct frames_event *ev)
 			open_socket(w);
 		return;
 	}
-	close_with(w, WS_CODE_POLICY, "not authenticated");
+	close_with(w, WS_CODE_POLICY, w->refusal ? w->refusal : "not authenticated");
 }
 
 static void

@@ -36,6 +36,7 @@ struct ws_settings {
 	bool use_tls;
 	/* X.509 both ways, PEM files; all NULL: a pre-shared key derived from the secret. */
 	const char *ca_file, *cert_file, *key_file, *crl_file;
+	bool verify_node;		/* of a listener: a certificate has to name the node that its owner says to be (between nodes it always has) */
 	const char *host, *port;	/* where to listen (a name is asked for at once) or to connect to (without stopping the loop) */
 	unsigned per_address_max;	/* of a listener: connections from one address before authentication; 0: 32 */
 	unsigned connections_max;	/* of a listener, in all; 0: 4096 */

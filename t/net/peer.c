@@ -297,6 +297,8 @@ read_argument(const char *arg)
 		settings.epoch = strtoull(value, NULL, 10);
 	} else if (is(arg, "message_max", &value)) {
 		settings.message_max = strtoul(value, NULL, 10);
+	} else if (is(arg, "verify_node", &value)) {
+		settings.verify_node = *value == '1';
 	} else if (is(arg, "tls", &value)) {
 		settings.use_tls = *value == '1';
 	} else if (is(arg, "quiet", &value)) {

@@ -65,6 +65,17 @@ subtest 'what is wrong with the other\'s' => sub {
 		'a good one does not stand for the secret');
 };
 
+subtest 'a certificate names its node' => sub {
+	my %listen = (%central, verify_node => 1);
+	is((session(\%listen, { $ca->issue('some', names => ['other', 'alice'], for => 'client') }))[0], 'opened', 'as a subjectAltName');
+	is((session(\%listen, { %alice }))[0], 'opened', 'as its common name');
+	my %bob = $ca->issue('bob', names => ['bob.example'], for => 'client');
+	is_refused(\%listen, \%bob, qr/closed .*the certificate is not one of this node .* its certificate is not one of node alice/, 'another node\'s is refused, with the reason');
+	is_refused(\%listen, { $ca->issue("wild", names => ['*'], for => 'client') }, qr/not one of node alice/, 'one for everybody too');
+	is((session({ %listen, verify_node => 0 }, \%bob))[0], 'opened', 'unless that is switched off');
+	is((session({ verify_node => 1 }, {}))[0], 'opened', 'a pre-shared key has no name');
+};
+
 subtest 'another secret makes another pre-shared key' => sub {
 	is_refused({}, { secret => secret_file('another secret altogether') }, qr/do both ends have the same secret/, 'it says what to look at');
 };
