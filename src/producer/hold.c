@@ -58,16 +58,18 @@ disk_works(struct hold *h)
 	}
 }
 
-static void
-open_disk(struct hold *h)
+/* -1: somebody else has it.  What else is wrong with it may pass. */
+static int
+open_disk(struct hold *h, struct err *err)
 {
-	struct err err = { 0 };
-
-	h->disk = spool_open(h->directory, &h->limits, &err);
+	h->disk = spool_open(h->directory, &h->limits, err);
 	if (h->disk != NULL)
 		disk_works(h);
+	else if (err->code == EBUSY)
+		return err_wrap(err, "each producer needs a spool of its own (PRODUCER_SPOOL)");
 	else
-		disk_failed(h, &err);
+		disk_failed(h, err);
+	return 0;
 }
 
 /* Told at the first batch that goes, and again when it has not been full for a while. */
@@ -108,7 +110,10 @@ hold_new(const char *directory, const struct spool_limits *limits, const char *n
 	}
 	h->limits = *limits;
 	h->out.node = node;
-	open_disk(h);
+	if (open_disk(h, err) < 0) {
+		hold_free(h);
+		return NULL;
+	}
 	if (h->disk == NULL && memory_of(h) == NULL) {
 		err_set(err, ENOMEM, "spool");
 		hold_free(h);
@@ -143,9 +148,10 @@ struct outbox *
 hold_begin(struct hold *h)
 {
 	bool try_disk = h->retry_at_ms == 0 || clock_mono_ms() >= h->retry_at_ms;
+	struct err err;
 
-	if (try_disk && h->disk == NULL)
-		open_disk(h);
+	if (try_disk && h->disk == NULL && open_disk(h, &err) < 0)
+		disk_failed(h, &err);
 	begin_in(h, try_disk && h->disk != NULL ? h->disk : memory_of(h));
 	return &h->out;
 }

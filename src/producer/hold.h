@@ -14,7 +14,10 @@
  */
 struct hold;
 
-/* settings are copied, node is borrowed.  A disk that cannot be written now is tried again later.  NULL: err (no memory). */
+/*
+ * settings are copied, node is borrowed.  A disk that cannot be written now is tried again later.
+ * NULL: err (another process has the spool, no memory).
+ */
 struct hold *hold_new(const char *directory, const struct spool_limits *limits, const char *node, struct err *err);
 void hold_free(struct hold *h);					/* NULL is fine */
 

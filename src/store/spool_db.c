@@ -214,7 +214,7 @@ spool_read_batch(sqlite3_stmt *st, uint64_t *epoch, struct spool_batch *out)
 	*out = (struct spool_batch){ .seq = (uint64_t)sqlite3_column_int64(st, 1), .at_us = sqlite3_column_int64(st, 2) };
 	out->text = sqlite3_column_blob(st, 5);
 	out->len = (size_t)sqlite3_column_bytes(st, 5);
-	return out->text != NULL && out->seq > 0 && sqlite3_column_int64(st, 3) == (int64_t)out->len &&
+	return out->text != NULL && out->seq > 0 && out->seq < SPOOL_NUMBER_MAX && *epoch <= SPOOL_NUMBER_MAX && sqlite3_column_int64(st, 3) == (int64_t)out->len &&
 	       sqlite3_column_int64(st, 4) == crc_of(*epoch, out);
 }
 
@@ -271,6 +271,8 @@ spool_read_gap(sqlite3_stmt *st, struct spool_gap *out)
 	out->last_seq = (uint64_t)sqlite3_column_int64(st, 2);
 	out->batches = (uint64_t)sqlite3_column_int64(st, 3);
 	out->reason = reason_of((const char *)sqlite3_column_text(st, 4));
+	if (out->first_seq == 0 || out->first_seq > out->last_seq || out->last_seq >= SPOOL_NUMBER_MAX || out->epoch > SPOOL_NUMBER_MAX)
+		return SQLITE_CORRUPT;
 	return out->reason != NULL && sqlite3_column_int64(st, 5) == gap_crc(out) ? SQLITE_ROW : SQLITE_CORRUPT;
 }
 
@@ -369,7 +371,7 @@ spool_read_state(struct spool *s, struct spool_mark *m)
 	good = note != NULL && boot != NULL && strlen(note) <= SPOOL_NOTE_MAX;
 	if (good)
 		memcpy(m->note, note, strlen(note) + 1);
-	good = good && m->next_seq > 0 && sqlite3_column_int64(st, 3) == state_crc(m);
+	good = good && m->next_seq > 0 && m->next_seq <= SPOOL_NUMBER_MAX && m->epoch <= SPOOL_NUMBER_MAX && sqlite3_column_int64(st, 3) == state_crc(m);
 	same_boot = good && strcmp(boot, s->boot) == 0;
 	sqlite3_reset(st);
 	if (!good)

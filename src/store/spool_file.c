@@ -68,10 +68,14 @@ read_mark(struct spool *s, struct spool_mark *m)
 		return false;
 	*end = '\0';
 	if (sscanf(body, "appctl-spool 1 %" SCNu64 " %" SCNu64 " %" SCNu64 " %n", &m->epoch, &m->next_seq, &m->acked, &at) != 3 ||
-	    at == 0 || strlen(body + at) > SPOOL_NOTE_MAX || m->next_seq == 0)
-		return false;
+	    at == 0 || strlen(body + at) > SPOOL_NOTE_MAX || m->next_seq == 0 || m->next_seq > SPOOL_NUMBER_MAX ||
+	    m->epoch > SPOOL_NUMBER_MAX || m->acked >= m->next_seq)
+		goto none;
 	memcpy(m->note, body + at, strlen(body + at) + 1);
 	return true;
+none:
+	*m = (struct spool_mark){ 0 };
+	return false;
 }
 
 /* --- the directory --- */
@@ -88,6 +92,25 @@ open_regular(struct spool *s, const char *name, struct err *err)
 		return fd;
 	close(fd);
 	return err_set(err, 0, "spool %s/%s is no file of its owner's: remove it", s->directory, name);
+}
+
+/* It ends with the process, however that ends.  Whose it is stands in the file, for who is refused. */
+static int
+lock(struct spool *s, struct err *err)
+{
+	char pid[16] = "";
+	ssize_t n;
+
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		n = pread(s->lock_fd, pid, sizeof(pid) - 1, 0);
+		pid[n > 0 ? strspn(pid, "0123456789") : 0] = '\0';
+		return err_set(err, EBUSY, "spool %s: another process has it%s%s", s->directory, *pid ? ": pid " : "", pid);
+	}
+	snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	/* Without room it is left out. */
+	if (ftruncate(s->lock_fd, 0) == 0 && pwrite(s->lock_fd, pid, strlen(pid), 0) < 0)
+		pid[0] = '\0';
+	return 0;
 }
 
 static int
@@ -108,8 +131,8 @@ open_directory(struct spool *s, struct err *err)
 	s->lock_fd = open_regular(s, "lock", err);
 	if (s->lock_fd < 0)
 		return -1;
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return err_set(err, EBUSY, "spool %s: another process has it", s->directory);
+	if (lock(s, err) < 0)
+		return -1;
 	s->mark_fd = open_regular(s, "mark", err);
 	return s->mark_fd < 0 ? -1 : 0;
 }
@@ -161,7 +184,7 @@ epoch_of(const char *name)
 	if (sscanf(name, "spool-%" SCNu64, &epoch) != 1)
 		return 0;
 	name_of(epoch, again);
-	return strcmp(name, again) == 0 ? epoch : 0;
+	return strcmp(name, again) == 0 && epoch <= SPOOL_NUMBER_MAX ? epoch : 0;
 }
 
 /* The newest file, in *newest (0: none); older ones are what a salvage had no time to put aside. */

@@ -18,6 +18,12 @@ enum spool_sql {
 	SQL_COUNT
 };
 
+/*
+ * Epochs are microseconds, numbers are counted: none comes near this.  What is beyond was written by somebody else, and is
+ * never counted on from.
+ */
+#define SPOOL_NUMBER_MAX (UINT64_C(1) << 62)
+
 /* What is also kept outside of the database. */
 struct spool_mark {
 	uint64_t epoch, next_seq;

@@ -164,6 +164,8 @@ take_rows(struct spool *s, sqlite3 *old, const char *sql, int64_t from, int64_t 
 	return rc;
 }
 
+/* Ids are counted: what is beyond is no row of ours. */
+#define ID_MAX "4611686018427387904"
 #define ROW "SELECT epoch, seq, at_us, len, crc, text, id FROM batch NOT INDEXED "
 
 /* From the front, from the back, and each one between. */
@@ -171,10 +173,10 @@ static int
 take_batches(struct spool *s, sqlite3 *old)
 {
 	int64_t front = 0, back = INT64_MAX, id, ignored;
-	int rc = take_rows(s, old, ROW "WHERE id>?1 ORDER BY id", 0, &front), tries;
+	int rc = take_rows(s, old, ROW "WHERE id>?1 AND id<" ID_MAX " ORDER BY id", 0, &front), tries;
 
 	if (rc == SQLITE_OK)
-		rc = take_rows(s, old, ROW "WHERE id>?1 ORDER BY id DESC", front, &back);
+		rc = take_rows(s, old, ROW "WHERE id>?1 AND id<" ID_MAX " ORDER BY id DESC", front, &back);
 	if (back == INT64_MAX)
 		back = front + LOOK_UPS_MAX / 100;
 	for (id = front + 1, tries = 0; rc == SQLITE_OK && id < back && tries < LOOK_UPS_MAX; id++, tries++)

@@ -111,6 +111,22 @@ subtest 'out of reach: what does not fit is dropped and told' => sub {
 	is($producer->stop, 0);
 };
 
+subtest 'a spool has one producer' => sub {
+	my $consumer = Appctl::Producer::Consumer->new;
+	my $first = Appctl::Producer->new(consumer => $consumer)->start;
+	my $link = $consumer->open(0);
+	ok($link->batch('node'), 'the first collects');
+	my $r = Appctl::Producer->new(consumer => $consumer, spool => $first->{spool})->run;
+	is($r->{exit}, 1, 'a second one is refused');
+	like($r->{err}, qr/needs a spool of its own \(PRODUCER_SPOOL\): spool \Q$first->{spool}\E: another process has it: pid $first->{pid}\b/, 'and told whose it is');
+	ok($link->batch('node'), 'the first does not notice');
+	kill KILL => $first->{pid};
+	Appctl::Test::wait_child($first->{pid}, 20);
+	my $next = Appctl::Producer->new(consumer => $consumer, spool => $first->{spool})->start;
+	ok($consumer->open(0)->batch('node'), 'after a crash it is free');
+	is($next->stop, 0);
+};
+
 subtest 'settings' => sub {
 	my $consumer = Appctl::Producer::Consumer->new;
 	my $r = Appctl::Producer->new(consumer => $consumer, env => { PRODUCER_INTERVAL => '1ms', PRODUCER_PROT => '1' })->run;

@@ -2,6 +2,7 @@
 #include "store/spool.h"
 
 #include "base/buf.h"
+#include "base/crc32.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -564,6 +565,61 @@ a_link_in_place_of_the_file_is_not_followed(void **state)
 	free_images();
 }
 
+static void
+write_file(const char *name, const void *data, size_t len)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_true(fd >= 0 && write(fd, data, len) == (ssize_t)len);
+	close(fd);
+}
+
+/* It opens, counts on from what can be, and keeps what is added. */
+static void
+is_of_use(void)
+{
+	struct spool *s = open_it(&wide);
+	uint64_t epoch = spool_epoch(s), last;
+	struct spool_gap g;
+
+	add(s, 10);
+	assert_true(epoch > 0 && epoch < (uint64_t)now_us() + 1000000 && spool_next_seq(s) < 100);
+	spool_close(s);
+	s = open_it(&wide);
+	assert_int_equal(spool_epoch(s), epoch);
+	assert_int_equal(walk(s, epoch, 0, &last), 1);
+	if (spool_gap(s, &g, &err) == 1)
+		assert_true(g.first_seq > 0 && g.last_seq < INT64_MAX && g.first_seq <= g.last_seq);
+	spool_close(s);
+	empty(dir);
+}
+
+static void
+numbers_that_cannot_be_are_not_counted_on(void **state)
+{
+	static const char *const marks[] = {
+		"18446744073709551615 5 0", "17 18446744073709551615 0", "17 9223372036854775808 3", "17 5 18446744073709551615", "9223372036854775807 2 1",
+	};
+	char body[350], text[385];
+	size_t i;
+
+	(void)state;
+	write_file("spool-18446744073709551615.db", "", 0);
+	is_of_use();
+	write_file("spool-9223372036854775807.db", "", 0);
+	is_of_use();
+	for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		snprintf(body, sizeof(body), "appctl-spool 1 %s a note\n", marks[i]);
+		memset(text, '\n', sizeof(text));
+		text[snprintf(text, sizeof(text), "%08x %s", (unsigned)crc32_of(0, body, strlen(body)), body)] = '\n';
+		write_file("mark", text, 384);
+		is_of_use();
+	}
+}
+
 int
 main(void)
 {
@@ -582,6 +638,7 @@ main(void)
 		TEST(damage_at_any_byte_loses_nothing_without_a_gap),
 		TEST(a_file_that_went_is_a_gap),
 		TEST(a_link_in_place_of_the_file_is_not_followed),
+		TEST(numbers_that_cannot_be_are_not_counted_on),
 	};
 
 	return cmocka_run_group_tests_name("spool", tests, NULL, NULL);
