@@ -59,14 +59,11 @@ find_sqlite(struct consumer_settings *s, struct buf *problems)
 	return n < (int)sizeof(s->sqlite_path) ? 0 : settings_complain(problems, "CONSUMER_SQLITE: the path is too long");
 }
 
-/* What the table alone cannot see. */
-static int
-check_together(const struct consumer_settings *s, struct buf *problems)
+int
+consumer_settings_check(const struct consumer_settings *s, struct buf *problems)
 {
 	int r = 0;
 
-	if (s->secret_file == NULL)
-		r = settings_complain(problems, "CONSUMER_SECRET_FILE must be set: the file with the secret that producers and consumer share");
 	if (settings_check_tls(CONSUMER_PREFIX, &s->tls, problems) < 0)
 		r = -1;
 	if (s->retention_ms != 0 && s->retention_ms < DAY_MS)
@@ -88,7 +85,9 @@ consumer_settings_read(struct consumer_settings *s, char *const *environment, st
 	if (s->node == NULL)
 		s->node = s->host_name;
 	snprintf(s->port_text, sizeof(s->port_text), "%d", (int)s->listen_port);
-	good = check_together(s, problems) == 0;
+	good = consumer_settings_check(s, problems) == 0;
+	if (s->secret_file == NULL)
+		good = settings_complain(problems, "CONSUMER_SECRET_FILE must be set: the file with the secret that producers and consumer share") == 0;
 	if (s->database == NULL)
 		good = find_sqlite(s, problems) == 0 && good;
 	return good ? 0 : -1;

@@ -32,5 +32,7 @@ struct consumer_settings {
 extern const struct setting consumer_settings_table[];
 extern const size_t consumer_settings_count;
 
-/* Reads them.  -1: problems has a line for each mistake.  *s must be zeroed. */
+/* What the table alone cannot see of those that are set.  -1: problems has a line for each mistake. */
+int consumer_settings_check(const struct consumer_settings *s, struct buf *problems);
+/* Reads them.  -1: as above.  *s must be zeroed. */
 int consumer_settings_read(struct consumer_settings *s, char *const *environment, struct buf *problems);

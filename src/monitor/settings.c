@@ -300,6 +300,19 @@ settings_read(const char *prefix, const struct setting *table, size_t count, cha
 	return mistakes;
 }
 
+bool
+settings_known(const char *prefix, const struct setting *table, size_t count, const char *text, struct buf *problems)
+{
+	const char *name, *value;
+	size_t len;
+
+	name = variable(text, prefix, &len, &value);
+	if (name == NULL || find(table, count, name, len) != NULL)
+		return true;
+	unknown(prefix, table, count, name, len, problems);
+	return false;
+}
+
 static void
 print_indented(struct buf *out, const char *text)
 {

@@ -53,6 +53,8 @@ struct setting {
  */
 size_t settings_read(const char *prefix, const struct setting *table, size_t count, char *const *environment, void *out,
 	struct buf *problems);
+/* Is it in the table, or does it not have the prefix?  Where neither, problems has a line that names the nearest one. */
+bool settings_known(const char *prefix, const struct setting *table, size_t count, const char *variable, struct buf *problems);
 /* The table as text for people. */
 void settings_help(const char *prefix, const struct setting *table, size_t count, struct buf *out);
 /* Adds a line to problems.  Returns -1. */

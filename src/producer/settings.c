@@ -90,9 +90,22 @@ check_metrics(const struct producer_settings *s, struct buf *problems)
 	return r;
 }
 
-/* What the table alone cannot see. */
+int
+producer_settings_check(const struct producer_settings *s, struct buf *problems)
+{
+	int r = check_metrics(s, problems);
+
+	if (settings_check_tls(PRODUCER_PREFIX, &s->tls, problems) < 0)
+		r = -1;
+	if (s->otlp_url != NULL && strncmp(s->otlp_url, "http://", 7) != 0 && strncmp(s->otlp_url, "https://", 8) != 0)
+		r = settings_complain(problems, "PRODUCER_OTLP_URL must begin with http:// or https://");
+	if (s->otlp_headers_file != NULL && s->otlp_url == NULL)
+		r = settings_complain(problems, "PRODUCER_OTLP_HEADERS_FILE needs PRODUCER_OTLP_URL");
+	return r;
+}
+
 static int
-check_together(struct producer_settings *s, struct buf *problems)
+check_needed(struct producer_settings *s, struct buf *problems)
 {
 	int r = 0;
 
@@ -102,12 +115,6 @@ check_together(struct producer_settings *s, struct buf *problems)
 		r = settings_complain(problems, "PRODUCER_SECRET_FILE must be set: the file with the secret that producer and consumer share");
 	if (s->ip != NULL && s->spool == NULL)
 		r = settings_complain(problems, "PRODUCER_SPOOL must be set: a directory for what is not acknowledged yet");
-	if (settings_check_tls(PRODUCER_PREFIX, &s->tls, problems) < 0)
-		r = -1;
-	if (s->otlp_url != NULL && strncmp(s->otlp_url, "http://", 7) != 0 && strncmp(s->otlp_url, "https://", 8) != 0)
-		r = settings_complain(problems, "PRODUCER_OTLP_URL must begin with http:// or https://");
-	if (s->otlp_headers_file != NULL && s->otlp_url == NULL)
-		r = settings_complain(problems, "PRODUCER_OTLP_HEADERS_FILE needs PRODUCER_OTLP_URL");
 	return r;
 }
 
@@ -123,9 +130,9 @@ producer_settings_read(struct producer_settings *s, char *const *environment, st
 	if (s->node == NULL)
 		s->node = s->host_name;
 	snprintf(s->port_text, sizeof(s->port_text), "%d", (int)s->port);
-	good = check_together(s, problems) == 0;
-	good = split_vips(s, problems) == 0 && good;
-	return check_metrics(s, problems) == 0 && good ? 0 : -1;
+	good = check_needed(s, problems) == 0;
+	good = producer_settings_check(s, problems) == 0 && good;
+	return split_vips(s, problems) == 0 && good ? 0 : -1;
 }
 
 void

@@ -3,7 +3,6 @@
 
 #include "base/err.h"
 #include "monitor/settings.h"
-#include "net/secret.h"
 #include "producer/sampler.h"
 
 #include <stdbool.h>
@@ -49,7 +48,9 @@ struct producer_settings {
 extern const struct setting producer_settings_table[];
 extern const size_t producer_settings_count;
 
-/* Reads them.  -1: problems has a line for each mistake.  *s must be zeroed; producer_settings_fini() in any case. */
+/* What the table alone cannot see of those that are set.  -1: problems has a line for each mistake. */
+int producer_settings_check(const struct producer_settings *s, struct buf *problems);
+/* Reads them.  -1: as above.  *s must be zeroed; producer_settings_fini() in any case. */
 int producer_settings_read(struct producer_settings *s, char *const *environment, struct buf *problems);
 void producer_settings_fini(struct producer_settings *s);
 struct sampler_options producer_sampler_options(const struct producer_settings *s);

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "conf/load.h"
 #include "setup/apply.h"
+#include "setup/check.h"
 #include "setup/files.h"
 
 #include <errno.h>
@@ -22,7 +23,8 @@ static const char help_text[] =
 	"appctl-producer, from CONSUMER_... and PRODUCER_... variables of the environment: CONSUMER_ENABLE and\n"
 	"PRODUCER_ENABLE say whether they are enabled, all others become the application's own environment.\n"
 	"A secret is generated into the file consumer_secret beside FILE (or CONSUMER_SECRET_FILE) unless there is\n"
-	"one.  Comments and layout stay, FILE.bak is FILE as it was, and where nothing is to be changed nothing is.\n"
+	"one.  What the programs would refuse is refused, and names that they do not know are left out; nothing is changed\n"
+	"then.  Comments and layout stay, FILE.bak is FILE as it was, and where nothing is to be changed nothing is.\n"
 	"\n"
 	"  -c, --consumer  the consumer alone: it is enabled, the producer is disabled\n"
 	"  -p, --producer  the producer alone\n"
@@ -143,10 +145,6 @@ make_secret(struct job *j, enum side side, const char *path)
 	const char *user;
 	int made;
 
-	if (*path != '/') {
-		fprintf(stderr, "setup_consumer_producer: the path of the secret has to begin with /: %s\n", path);
-		return -1;
-	}
 	made = secret_make(path, j->read_secret ? &j->secret : NULL, &err);
 	if (made < 0)
 		return complain(err.msg);
@@ -157,6 +155,23 @@ make_secret(struct job *j, enum side side, const char *path)
 	if (user != NULL && secret_give(path, user, &err) < 0)
 		complain(err.msg);
 	return 0;
+}
+
+/* What the programs would refuse is refused here, before anything is changed. */
+static int
+check_all(struct job *j)
+{
+	struct buf complaints = { 0 };
+	enum side side;
+	int r = 0;
+
+	for (side = 0; side < SIDE_COUNT; side++)
+		if (apply_concerns(&j->edit, &j->wishes, side) && check_values(&j->edit, side, j->wishes.environment, &complaints) < 0)
+			r = -1;
+	if (r < 0)
+		fputs(buf_cstr(&complaints), stderr);
+	buf_free(&complaints);
+	return r;
 }
 
 /* Says where it lies, for each side that is dealt with; it is made last, when all else is known to be good. */
@@ -176,6 +191,8 @@ set_secrets(struct job *j)
 		if (apply_set(&j->edit, &j->wishes, side, "SECRET_FILE", path) < 0)
 			return complain_all(j);
 	}
+	if (check_all(j) < 0)
+		return -1;
 	for (side = 0; side < SIDE_COUNT; side++)
 		if (apply_concerns(&j->edit, &j->wishes, side) && make_secret(j, side, apply_setting(&j->edit, side, "SECRET_FILE")) < 0)
 			return -1;
@@ -231,18 +248,35 @@ sort_environment(void)
 	qsort(environ, n, sizeof(*environ), by_name);
 }
 
+/* Other software may have variables that begin like ours: they are left out, aloud. */
+static char **
+take_environment(const struct job *j)
+{
+	struct buf unknown = { 0 };
+	char **known = check_names(environ, &j->wishes, &unknown);
+	const char *line, *end;
+
+	for (line = buf_cstr(&unknown); (end = strchr(line, '\n')) != NULL; line = end + 1)
+		fprintf(stderr, "setup_consumer_producer: left out: %.*s\n", (int)(end - line), line);
+	buf_free(&unknown);
+	if (known == NULL)
+		complain("no memory");
+	return known;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct job j = { 0 };
 	int status = read_options(argc, argv, &j);
+	char **known;
 
 	if (status >= 0)
 		return status;
 	sort_environment();
-	j.wishes.environment = environ;
 	j.wishes.said = &j.said;
-	status = (j.read_secret && take_secret(&j) < 0) || set_up(&j) < 0 ? FAILED : DONE;
+	j.wishes.environment = known = take_environment(&j);
+	status = known == NULL || (j.read_secret && take_secret(&j) < 0) || set_up(&j) < 0 ? FAILED : DONE;
 	if (j.secret.data != NULL)
 		explicit_bzero(j.secret.data, j.secret.len);
 	edit_end(&j.edit);
@@ -250,5 +284,6 @@ main(int argc, char **argv)
 	problems_free(&j.problems);
 	buf_free(&j.said);
 	buf_free(&j.secret);
+	free(known);
 	return status;
 }

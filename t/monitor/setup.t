@@ -138,7 +138,7 @@ subtest 'the secret' => sub {
 	is(setup(copied(), {}, '-p', '-s', { stdin => "short\n" })->{exit}, 1, 'one of less than 16 bytes too');
 
 	for my $case ([{ CONSUMER_SECRET => 'x' x 20 }, qr/CONSUMER_SECRET does not go into a configuration/],
-		[{ CONSUMER_SECRET_FILE => 'relative' }, qr/has to begin with \/: relative/]) {
+		[{ CONSUMER_SECRET_FILE => 'relative' }, qr/CONSUMER_SECRET_FILE: "relative" cannot be used: it must be an absolute path/]) {
 		my $dir = copied();
 		my $before = slurp("$dir/monitor.conf");
 		my $r = setup($dir, $case->[0]);
@@ -164,7 +164,7 @@ subtest 'values of any kind' => sub {
 	my $text = slurp("$dir/monitor.conf");
 	is(setup($dir, { map { ("PRODUCER_METRIC_$_" => $value{$_}) } keys %value })->{out}, "nothing to change\n", 'a second time');
 	is(setup($dir, { PRODUCER_METRIC_quotes => '' })->{out}, "nothing to change\n", 'set to nothing counts as not set');
-	for my $case ([{ PRODUCER_HOOK => "\xff\xfe" }, qr/monitor\.conf: the value of PRODUCER_HOOK is no UTF-8/],
+	for my $case ([{ PRODUCER_VIPS => "\xff\xfe" }, qr/monitor\.conf: the value of PRODUCER_VIPS is no UTF-8/],
 		[{ PRODUCER_ENABLE => 'maybe' }, qr/PRODUCER_ENABLE must be true or false/]) {
 		my $r = setup($dir, $case->[0]);
 		is($r->{exit}, 1);
@@ -179,6 +179,47 @@ subtest 'values of any kind' => sub {
 	is(setup($dir, \%tls)->{exit}, 0, 'certificates');
 	my $m = effective($dir);
 	is($m->{/^CONSUMER/ ? 'appctl-consumer' : 'appctl-producer'}{environment}{$_}, $tls{$_}, $_) for sort keys %tls;
+};
+
+subtest 'config/*.env with their lines for TLS' => sub {
+	my $dir = copied();
+	for my $side (qw(consumer producer)) {
+		my $text = slurp("$dir/config/$side.env");
+		like($text, qr/^#\U$side\E_$_=/m, "\U$side\E_$_ is there") for qw(USE_TLS CACERTFILE CERTFILE KEYFILE CRLFILE);
+		spew("$dir/config/$side.env", $text =~ s/^#(\w+=)/$1/gmr);
+	}
+	my $r = run_program('sh', '-c', 'set -a; . ./config/consumer.env; . ./config/producer.env; set +a; ./script/setup_consumer_producer ./monitor.conf',
+		{ directory => $dir, env => { APPCTL_LIBEXECDIR => top_builddir() } });
+	is($r->{exit}, 0, 'they are taken over') or diag($r->{err});
+	my $m = effective($dir);
+	for my $side (qw(consumer producer)) {
+		my %is = %{ $m->{"appctl-$side"}{environment} };
+		is_deeply([@is{map { "\U$side\E_$_" } qw(USE_TLS CACERTFILE CERTFILE KEYFILE CRLFILE)}],
+			['true', map { "/etc/appctl/tls/$_" } 'ca.pem', "$side.pem", "$side.key", 'crl.pem'], $side);
+	}
+};
+
+subtest 'what the programs would refuse' => sub {
+	for my $case ([{ CONSUMER_LISTEN_PORT => 'abc' }, qr/CONSUMER_LISTEN_PORT: "abc" cannot be used: it must be a whole number, from 0 to 65535/],
+		[{ PRODUCER_INTERVAL => '-1' }, qr/PRODUCER_INTERVAL: "-1" cannot be used/], [{ CONSUMER_RETENTION => '1h' }, qr/CONSUMER_RETENTION: at least one day/],
+		[{ CONSUMER_CERTFILE => '/a' }, qr/CONSUMER_CACERTFILE, CONSUMER_CERTFILE and CONSUMER_KEYFILE go together/],
+		[{ PRODUCER_METRIC_Q => 'echo' }, qr/PRODUCER_METRIC_Q: a metric's name is /], [{ PRODUCER_OTLP_URL => 'x' }, qr/must begin with http/]) {
+		my $dir = copied();
+		my $before = slurp("$dir/monitor.conf");
+		my $r = setup($dir, { CONSUMER_ENABLE => 'true', PRODUCER_ENABLE => 'true', %{ $case->[0] } });
+		is($r->{exit}, 1, join ' ', %{ $case->[0] });
+		like($r->{err}, $case->[1], '  and why');
+		is(slurp("$dir/monitor.conf"), $before, '  nothing is changed');
+		is(files($dir), 'config monitor.conf script', '  nothing is made');
+	}
+	my $dir = copied();
+	my $r = setup($dir, { CONSUMER_LISTN_PORT => 1234, PRODUCER_PORTT => 1, CONSUMER_GROUP => 'kafka', CONSUMER_ENABLE => 'true' });
+	is($r->{exit}, 0, 'names that nobody knows are left out');
+	like($r->{err}, qr/left out: CONSUMER_LISTN_PORT: there is no such setting \(did you mean CONSUMER_LISTEN_PORT\?\)/, 'with the nearest one');
+	like($r->{err}, qr/left out: PRODUCER_PORTT: .*PRODUCER_PORT\?/);
+	like($r->{err}, qr/left out: CONSUMER_GROUP: there is no such setting$/m);
+	unlike(slurp("$dir/monitor.conf"), qr/LISTN_PORT|PORTT|GROUP/);
+	is(setup($dir, { PRODUCER_PORTT => 1 }, '-c')->{err}, '', 'those of the other side are nobody\'s concern');
 };
 
 subtest 'a drop-in of any layout' => sub {

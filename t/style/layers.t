@@ -27,6 +27,8 @@ push @{ $may_include{appctl} }, qw(lib monitor store);
 push @{ $may_include{$_} }, qw(lib monitor net store) for qw(producer consumer);
 push @{ $may_include{node} }, qw(lib mail net job);
 
+push @{ $may_include{setup} }, qw(monitor consumer producer);	# the settings of what it sets up
+
 for my $file (tree_files(qr{^src/.*\.[ch]$})) {
 	my ($folder) = $file =~ m{^src/(\w+)/};
 	my $allowed = $may_include{$folder};
