@@ -5,6 +5,8 @@ EXTRA_DIST += \
 	$(bench_binaries:=.c) \
 	bench/README.md \
 	bench/events.sh \
+	bench/mail.py \
+	bench/mailbench.erl \
 	bench/procs.py \
 	bench/run \
 	bench/spawn.py \
@@ -14,7 +16,7 @@ EXTRA_DIST += \
 CLEANFILES += $(bench_binaries)
 
 .PHONY: bench-programs
-bench-programs: all $(bench_binaries) bench/linkbench bench/store bench/wsbench t/monitor/producers t/monitor/sample
+bench-programs: all $(bench_binaries) bench/linkbench bench/mailbench bench/store bench/wsbench t/monitor/producers t/monitor/sample
 
 bench/svc: $(srcdir)/bench/svc.c
 	$(AM_V_CC)$(MKDIR_P) bench && $(CC) -O2 -static -nostdlib -ffreestanding -fno-stack-protector -no-pie -o $@ $(srcdir)/bench/svc.c
@@ -34,3 +36,8 @@ EXTRA_PROGRAMS += bench/linkbench
 bench_linkbench_SOURCES = bench/linkbench.c
 bench_linkbench_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(GNUTLS_CFLAGS)
 bench_linkbench_LDADD = $(node_libs) $(GNUTLS_LIBS)
+
+EXTRA_PROGRAMS += bench/mailbench
+bench_mailbench_SOURCES = bench/mailbench.c
+bench_mailbench_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(GNUTLS_CFLAGS)
+bench_mailbench_LDADD = libclient.la libcore.la libbase.la $(JANSSON_LIBS) $(GNUTLS_LIBS)

@@ -21,14 +21,14 @@ import time
 
 
 class Node:
-    def __init__(self, build, base, name, address, port, peer):
+    def __init__(self, build, base, name, address, port, peer, settings=''):
         self.build, self.name = build, name
         self.dir = f'{base}/{name}'
         os.makedirs(f'{self.dir}/run')
         os.makedirs(f'{self.dir}/conf.d')
         self.write('cookie', 'a0f1b2c3d4e5968778695a4b3c2d1e0f' * 2 + '\n', 0o400)
         self.write('node.conf', f'cookie_file = "{self.dir}/cookie"; listen = "{address}"; port = {port}; remote_user = "root";\n'
-                   f'peers = ( {{ name = "{peer[0]}"; address = "{peer[1]}"; port = {peer[2]}; }} );\n')
+                   f'peers = ( {{ name = "{peer[0]}"; address = "{peer[1]}"; port = {peer[2]}; }} );\n{settings}\n')
         self.write('appctld.conf', f'node = "{name}"; applications: {{ appctl-node: {{ ready = {{ type = "notify"; }}; '
                    f'runtime_directory = "node"; command = ["{build}/appctl-node", "-c", "{self.dir}/node.conf"]; }}; }};\n')
         env = {**os.environ, 'APPCTL_LIBEXECDIR': build}
@@ -174,4 +174,5 @@ def measure(a, build, here):
             say(kind, how, times[how], local)
 
 
-main()
+if __name__ == '__main__':
+    main()
