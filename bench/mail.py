@@ -3,7 +3,8 @@
 """mail.py BUILD [-n COUNT] [-p PINGS] [-r ROUNDS]: messages of 200 bytes from an application to one on another node, over loopback.
 
 In turn: two appctlds with appctl-node (sender, mail.sock, appctl-node, TLS, appctl-node, mailbox on disk, mail.sock, reader);
-two processes over GnuTLS and nothing else; two Erlang nodes, which neither encrypt nor keep.  Messages a second, and
+two processes over GnuTLS and nothing else (the round trip also along a chain of processes such as
+ours, that only pass on what comes); two Erlang nodes, which neither encrypt nor keep.  Messages a second, and
 the round trip's median.  Prints a JSON line a round and, at the end, medians and ratios.
 """
 import argparse
@@ -62,11 +63,13 @@ def main():
     there = Node(build, base, 'there', '127.0.0.1', port + 1, ('here', '127.0.0.1', port), room)
     os.environ['ERL_EPMD_PORT'] = str(port + 2)	# one of our own, which ends with us
     subprocess.run(['epmd', '-daemon'], check=True)
-    found = {}
+    found, chain = {}, []
     try:
         for node in (here, there):
             node.wait()
         for _ in range(o.r):
+            chain.append(float(output(bench, 'chain', str(SIZE), str(o.p))[0]))
+            print(json.dumps({'bench': 'mail', 'who': 'chain', 'round_trip_us': chain[-1]}), flush=True)
             for name, one in (('appctl', lambda: appctl(bench, here, there, o.n, o.p)), ('tls', lambda: tls(bench, o.n, o.p)),
                               ('erlang', lambda: erlang(base, o.n, o.p))):
                 rate, trip = one()
@@ -81,8 +84,9 @@ def main():
     trip = {k: statistics.median(v[1] for v in found[k]) for k in found}
     print(f'ratio mail | appctl {rate["appctl"]:.0f}/s: {rate["appctl"] / rate["erlang"]:.2f} Erlang ({rate["erlang"]:.0f}/s), '
           f'{rate["appctl"] / rate["tls"]:.2f} TLS ({rate["tls"]:.0f}/s)')
+    chain = statistics.median(chain)
     print(f'ratio mail round trip | appctl {trip["appctl"]:.0f} us: {trip["appctl"] / trip["erlang"]:.2f} Erlang ({trip["erlang"]:.0f} us), '
-          f'{trip["appctl"] / trip["tls"]:.2f} TLS ({trip["tls"]:.0f} us)')
+          f'{trip["appctl"] / trip["tls"]:.2f} TLS ({trip["tls"]:.0f} us), {trip["appctl"] / chain:.2f} chain ({chain:.0f} us)')
 
 
 if __name__ == '__main__':

@@ -23,6 +23,8 @@
  * mailbench tls SIZE COUNT		one process to another over TLS 1.3 with a pre-shared key, GnuTLS and nothing else: messages a
  *					second, each of SIZE bytes and a length, as many in a record as it takes
  * mailbench tlsping SIZE COUNT		the same to and fro, one at a time
+ * mailbench chain SIZE COUNT		to and fro along the way that a message has: Unix socket, process, TLS, process, Unix socket; each
+ *					process passes on what comes and does nothing else
  * Times are CLOCK_MONOTONIC in seconds.
  */
 static struct appctl_error e;
@@ -318,6 +320,68 @@ tls_ping(size_t size, long count)
 	wait(NULL);
 }
 
+static void
+relay(int fd, gnutls_session_t s, size_t size)
+{
+	char *text = text_of(size);
+
+	for (;;) {
+		if (recv(fd, text, size, MSG_WAITALL) != (ssize_t)size)
+			exit(0);
+		tls_send(s, text, size);
+		tls_read(s, text, size);
+		need(send(fd, text, size, 0) == (ssize_t)size, "send");
+	}
+}
+
+static void
+relay_back(int fd, gnutls_session_t s, size_t size)
+{
+	char *text = text_of(size);
+
+	for (;;) {
+		if (gnutls_record_recv(s, text, size) != (ssize_t)size)
+			exit(0);
+		need(send(fd, text, size, 0) == (ssize_t)size, "send");
+		need(recv(fd, text, size, MSG_WAITALL) == (ssize_t)size, "receive");
+		tls_send(s, text, size);
+	}
+}
+
+static void
+chain(size_t size, long count)
+{
+	double *found = calloc((size_t)count, sizeof(*found)), begun;
+	char *text = text_of(size);
+	int left[2], right[2], child_fd, fd = connected(&child_fd);
+	long i;
+
+	need(socketpair(AF_UNIX, SOCK_STREAM, 0, left) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, right) == 0, "sockets");
+	if (fork() == 0) {
+		close(left[0]);
+		relay(left[1], session(fd, 1), size);
+	}
+	if (fork() == 0) {
+		close(left[0]);
+		relay_back(right[1], session(child_fd, 0), size);
+	}
+	if (fork() == 0) {
+		close(left[0]);
+		for (i = 0; i < count; i++)
+			need(recv(right[0], text, size, MSG_WAITALL) == (ssize_t)size && send(right[0], text, size, 0) == (ssize_t)size, "echo");
+		exit(0);
+	}
+	close(left[1]);
+	close(child_fd);
+	close(fd);
+	for (i = 0; i < count; i++) {
+		begun = now();
+		need(send(left[0], text, size, 0) == (ssize_t)size && recv(left[0], text, size, MSG_WAITALL) == (ssize_t)size, "send");
+		found[i] = now() - begun;
+	}
+	print_median(found, count);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -336,6 +400,8 @@ main(int argc, char **argv)
 		tls_many((size_t)atol(argv[2]), atol(argv[3]));
 	else if (strcmp(mode, "tlsping") == 0 && argc == 4)
 		tls_ping((size_t)atol(argv[2]), atol(argv[3]));
+	else if (strcmp(mode, "chain") == 0 && argc == 4)
+		chain((size_t)atol(argv[2]), atol(argv[3]));
 	else
 		return 2;
 	return 0;
