@@ -147,6 +147,50 @@ subtest 'it outlives a kill of appctl-node' => sub {
 	is(receive('chat')->{out}, "1\n2\n3\n", 'all there');
 };
 
+subtest 'a damaged mailbox is set aside, and the others go on' => sub {
+	my $file = $node->runtime_dir . '/node/mail/chat.mail';
+	$node->appctl('send', $_, 'before') for 'chat', 'silent';
+	kill 9, $node->node_pid;
+	$node->wait_event({ event => 'app_exited', app => 'appctl-node' });
+	my $text = slurp($file);
+	substr($text, 20, 1) ^= "\x10";
+	spew($file, $text);
+	$node->wait_node;
+	is(receive('silent')->{out}, "before\n", 'another one is whole');
+	is(receive('chat')->{out}, '', 'the damaged one is empty');
+	my $event = $node->wait_event({ event => 'app_alarm', app => 'appctl-node' });
+	like($event->{text} // $event->{alarm} // join(' ', %$event), qr/mailbox chat\.mail is damaged: all of it was set aside as chat\.mail\.damaged-\d+/, 'an alarm says so');
+	is(scalar(() = glob "$file.damaged-*"), 1, 'it is kept');
+	is($node->appctl('send', 'chat', 'after')->{exit}, 0, 'and it goes on');
+	is(receive('chat')->{out}, "after\n");
+};
+
+subtest 'a full disk: the sender is told, nothing half is there' => sub {
+	plan skip_all => 'needs root' if $> != 0;
+	my $dir = $node->dir . '/disk';
+	mkdir $dir;
+	plan skip_all => 'cannot mount a tmpfs' if system('mount', '-t', 'tmpfs', '-o', 'size=128k,mode=0700', 'tmpfs', $dir) != 0;
+	eval {
+		my $small = Appctl::Node->new(node => 'small', settings => qq(mailbox = { directory = "$dir"; };));
+		$small->dropin('chat.conf', 'applications: { chat: { command = "exec sleep 1000"; }; other: { command = "exec sleep 1000"; }; };');
+		$small->start->wait_node;
+		my $answer = Appctl::Mail->new($small)->send_all(map { { to => 'chat', text => "$_ " . 'x' x 4000 } } 1 .. 60);
+		my @sent = grep { !defined $answer->{$_} } 1 .. 60;
+		my @failed = grep { ($answer->{$_} // '') eq 'failed' } 1 .. 60;
+		is(@sent + @failed, 60, 'each is answered');
+		cmp_ok(scalar @failed, '>', 20, 'many failed');
+		my $r = $small->appctl('send', 'chat', 'x' x 60000);
+		is($r->{exit}, 1);
+		like($r->{err}, qr/No space left on device/, 'it says why');
+		my @there = map { (split / /)[0] } split /\n/, $small->appctl('receive', 'chat')->{out};
+		is_deeply(\@there, \@sent, 'what was said to be sent is there, whole, and nothing else');
+		is($small->appctl('send', 'chat', 'again')->{exit}, 0, 'taken: there is room again');
+		$small->stop;
+		1;
+	} or fail($@);
+	system('umount', '-l', $dir);
+};
+
 subtest 'on the socket: half lines, long ones, other ones, many' => sub {
 	for (['{"to":"chat"}', qr/belong together/], ['hey', qr/no object/], ['{"sent":[1,1]}', qr/for this side/], ['{"done":1}', qr/without receive/],
 		["\0\0\0", qr/no object/], ['{"to":"chat","text":"' . 'x' x 200_000, qr/too long/]) {
