@@ -72,10 +72,12 @@ fill_passed(struct keeper *k, const struct spawn_order *o, struct spawn_job *job
 		job->passed[n] = o->fixed.stdio[n] == STDIO_PASSED ? k->in.fds[next++] : -1;
 }
 
-static pid_t
-spawn_in(struct keeper *k, struct kid *kid, const struct spawn_order *o, struct spawn_failure *why)
+/* With more orders to come nobody waits for this one. */
+static int
+spawn_in(struct keeper *k, struct kid *kid, const struct spawn_order *o, const char **take_vector, struct spawn_failure *why)
 {
-	struct spawn_job job = { .order = o, .cgroup_fd = -1, .runtime_fd = k->runtime.dir_fd };
+	autofree const char **vector = take_vector;
+	struct spawn_job job = { .order = o, .cgroup_fd = -1, .runtime_fd = k->runtime.dir_fd, .inc = kid->inc };
 	struct spawn_lend lend = { -1, o->fixed.ready_fd };
 	autoclose int cgroup_fd = -1;
 	autoclose int theirs = -1;
@@ -102,25 +104,46 @@ spawn_in(struct keeper *k, struct kid *kid, const struct spawn_order *o, struct 
 		job.lend = &lend;
 		job.lend_count = 1;
 	}
-	return spawn_child(&k->spawner, &job, why);
+	job.take_vector = vector;
+	vector = NULL;
+	return spawn_begin(&k->spawner, &job, link_in_more(&k->in), why);
 }
 
 static void
-start(struct keeper *k, struct kid *kid, const struct spawn_order *o)
+start(struct keeper *k, struct kid *kid, const struct spawn_order *o, const char **take_vector)
 {
 	struct spawn_failure why;
-	pid_t pid;
 
 	kid->kind = o->fixed.kind;
 	kid->stop_signal = (uint8_t)o->fixed.label.stop_signal;
 	kid->shutdown_ms = o->fixed.label.shutdown_ms;
-	pid = spawn_in(k, kid, o, &why);
-	if (pid < 0) {
+	if (spawn_in(k, kid, o, take_vector, &why) < 0)
 		spawn_failed(k, kid, &why);
-		return;
+}
+
+static bool
+land_one(struct keeper *k)
+{
+	struct spawn_landed landed;
+	struct kid *kid;
+
+	if (!spawn_land(&k->spawner, &landed))
+		return false;
+	kid = table_by_inc(&k->table, landed.inc);
+	if (landed.pid < 0) {
+		spawn_failed(k, kid, &landed.why);
+	} else {
+		table_set_pid(&k->table, kid, landed.pid);
+		tell_kid(k, kid, KID_TELL_SPAWNED);
 	}
-	table_set_pid(&k->table, kid, pid);
-	tell_kid(k, kid, KID_TELL_SPAWNED);
+	return true;
+}
+
+void
+children_land(struct keeper *k)
+{
+	while (land_one(k))
+		;
 }
 
 static void
@@ -137,7 +160,7 @@ refuse(struct keeper *k, uint64_t inc)
 void
 child_spawn(struct keeper *k, uint64_t inc)
 {
-	autofree const char **vector = NULL;
+	const char **vector = NULL;
 	struct spawn_order order;
 	struct kid *kid;
 
@@ -148,10 +171,13 @@ child_spawn(struct keeper *k, uint64_t inc)
 	k->last_inc = inc;
 	if (link_get_spawn(k->in.body, k->in.h.body_len, &order, &vector) < 0 ||
 	    (kid = table_add(&k->table, inc, order.name, order.cgroup)) == NULL) {
+		free(vector);
 		tell_failed_now(k, inc, SPAWN_STEP_MEMORY, ENOMEM);
 		return;
 	}
-	start(k, kid, &order);
+	if (spawn_is_full(&k->spawner))
+		land_one(k);
+	start(k, kid, &order, vector);
 }
 
 /* --- Signals ---------------------------------------------------------------------- */

@@ -176,6 +176,7 @@ void tell_failed_now(struct keeper *k, uint64_t inc, uint32_t step, int error);
 
 /* children.c */
 void child_spawn(struct keeper *k, uint64_t inc);		/* the order in k->in */
+void children_land(struct keeper *k);	/* all that are on their way to their program, before their orders in k->in are gone */
 void child_signal(struct keeper *k, struct kid *kid, int signo, bool whole_tree);
 void child_adopt(struct keeper *k, struct kid *kid, pid_t pid);
 void child_forget(struct keeper *k, struct kid *kid, bool again);	/* again: in the same cgroup */

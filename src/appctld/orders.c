@@ -173,7 +173,11 @@ obey(struct keeper *k)
 
 	log_write(LOG_KEEPER, LOG_LEVEL_DEBUG, "engine: %s %llu", link_type_name(k->in.h.type),
 		  (unsigned long long)k->in.h.inc);
+	if (k->in.h.type != LINK_SPAWN)
+		children_land(k);
 	orders[k->in.h.type](k);
+	if (!link_in_more(&k->in))
+		children_land(k);
 }
 
 /* A link that has ended says that the engine ends, or is of no use; SIGCHLD starts the next. */
@@ -197,10 +201,12 @@ read_one(struct keeper *k)
 {
 	int got = link_recv(k->engine.link, &k->in, true);
 
-	if (got > 0)
+	if (got > 0) {
 		obey(k);
-	else if (got < 0)
+	} else if (got < 0) {
+		children_land(k);	/* what follows their orders in the packet was no message */
 		link_failed(k);
+	}
 	return got > 0 && k->engine.link >= 0 && !k->engine.doomed && !k->leaving;
 }
 
@@ -227,5 +233,6 @@ orders_drain(struct keeper *k)
 {
 	while (k->engine.link >= 0 && !k->leaving && link_recv(k->engine.link, &k->in, true) > 0)
 		obey(k);
+	children_land(k);
 	link_in_drop_fds(&k->in);
 }

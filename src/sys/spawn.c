@@ -3,15 +3,18 @@
 
 #include "sys/spawn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -39,92 +42,110 @@ enum { WHO_PROCESS = 1 };		/* IOPRIO_WHO_PROCESS: libc has no name for it */
 #endif
 
 /* A sanitizer's bookkeeping belongs to the parent's stack: the child's functions go without it. */
-#define IN_CHILD __attribute__((no_sanitize_address, no_sanitize_undefined)) static
+#define IN_CHILD __attribute__((no_sanitize("address"), no_sanitize("undefined"))) static
 
-/* What parent and child share while the parent stands still. */
-struct plan {
+/* What parent and child share until the child has its program.  The order's texts lie elsewhere. */
+struct spawn_place {
 	const struct spawner *s;
-	const struct spawn_job *job;
-	const struct spawn_order *order;
+	struct spawn_job job;
+	struct spawn_order order;
+	struct spawn_lend lend[SPAWN_LEND_MAX];
 	bool enter_cgroup;		/* the clone did not do it */
 	bool only_cgroup;		/* the first step is all there is to do */
 	int log_fd;
 	volatile uint32_t step;
 	volatile int error;
+	uint32_t busy;			/* the kernel makes it 0, and wakes who waits for that, when the child is out of this memory */
+	pid_t pid;
 };
 
-/* --- The child: each step returns 0, or -1 with errno ----------------------- */
+/* --- The child: each step returns what the kernel says, an error as -errno ---- */
+
+/* errno is one variable for parent and child, who run at the same time. */
+IN_CHILD long
+call_kernel(long number, long a, long b, long c, long d, long e)
+{
+#ifdef __x86_64__
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	long ret;
+
+	__asm__ volatile("syscall" : "=a"(ret) : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+	return ret;
+#else
+	long ret = syscall(number, a, b, c, d, e);	/* here the parent stands still */
+
+	return ret < 0 ? -errno : ret;
+#endif
+}
+#define CALL(...) CALL_(__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define CALL_(number, a, b, c, d, e, ...) call_kernel(number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e))
 
 IN_CHILD long
 write_file(int dir_fd, const char *path, const char *text, size_t len)
 {
-	long fd = syscall(SYS_openat, dir_fd, path, O_WRONLY | O_CLOEXEC, 0);
+	long fd = CALL(SYS_openat, dir_fd, path, O_WRONLY | O_CLOEXEC), ret = fd;
 
-	if (fd < 0 || syscall(SYS_write, fd, text, len) < 0)
-		return -1;
-	return syscall(SYS_close, fd);
+	if (fd >= 0)
+		ret = CALL(SYS_write, fd, text, len);
+	return ret < 0 ? ret : CALL(SYS_close, fd);
 }
 
 IN_CHILD long
-enter_cgroup(struct plan *p)
+enter_cgroup(struct spawn_place *p)
 {
-	return p->enter_cgroup ? write_file(p->job->cgroup_fd, "cgroup.procs", "0", 1) : 0;
+	return p->enter_cgroup ? write_file(p->job.cgroup_fd, "cgroup.procs", "0", 1) : 0;
 }
 
 IN_CHILD long
-lead_a_group(struct plan *p)
+lead_a_group(struct spawn_place *p)
 {
-	if (p->order->fixed.flags & SPAWN_SESSION)
-		return syscall(SYS_setsid) < 0 ? -1 : 0;
-	return syscall(SYS_setpgid, 0, 0);
+	return p->order.fixed.flags & SPAWN_SESSION ? CALL(SYS_setsid) : CALL(SYS_setpgid);
 }
 
 IN_CHILD long
-set_limits(struct plan *p)
+set_limits(struct spawn_place *p)
 {
 	struct { uint64_t soft, hard; } limit = { p->s->nofile.rlim_cur, p->s->nofile.rlim_max };
+	long ret = CALL(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit);
 	uint32_t i;
 
-	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL) < 0)
-		return -1;
-	for (i = 0; i < p->order->fixed.limit_count; i++) {
-		limit.soft = p->order->limits[i].soft;
-		limit.hard = p->order->limits[i].hard;
-		if (syscall(SYS_prlimit64, 0, p->order->limits[i].resource, &limit, NULL) < 0)
-			return -1;
+	for (i = 0; i < p->order.fixed.limit_count && ret >= 0; i++) {
+		limit.soft = p->order.limits[i].soft;
+		limit.hard = p->order.limits[i].hard;
+		ret = CALL(SYS_prlimit64, 0, p->order.limits[i].resource, &limit);
 	}
-	return 0;
+	return ret;
 }
 
 IN_CHILD long
-set_priority(struct plan *p)
+set_priority(struct spawn_place *p)
 {
-	const struct link_spawn *f = &p->order->fixed;
+	const struct link_spawn *f = &p->order.fixed;
+	long ret = f->flags & SPAWN_HAS_NICE ? CALL(SYS_setpriority, PRIO_PROCESS, 0, f->nice) : 0;
 
-	if ((f->flags & SPAWN_HAS_NICE) && syscall(SYS_setpriority, PRIO_PROCESS, 0, f->nice) < 0)
-		return -1;
-	return f->flags & SPAWN_HAS_IONICE ? syscall(SYS_ioprio_set, WHO_PROCESS, 0, f->ionice) : 0;
+	return ret >= 0 && f->flags & SPAWN_HAS_IONICE ? CALL(SYS_ioprio_set, WHO_PROCESS, 0, f->ionice) : ret;
 }
 
 IN_CHILD long
-set_affinity(struct plan *p)
+set_affinity(struct spawn_place *p)
 {
-	const struct link_spawn *f = &p->order->fixed;
+	const struct link_spawn *f = &p->order.fixed;
 
 	if (!(f->flags & SPAWN_HAS_AFFINITY))
 		return 0;
-	return syscall(SYS_sched_setaffinity, 0, sizeof(f->cpu_affinity), f->cpu_affinity);
+	return CALL(SYS_sched_setaffinity, 0, sizeof(f->cpu_affinity), f->cpu_affinity);
 }
 
 /* -1000 to 1000, as text. */
 IN_CHILD long
-set_oom_score(struct plan *p)
+set_oom_score(struct spawn_place *p)
 {
 	char text[16], *at = text + sizeof(text);
-	int value = p->order->fixed.oom_score_adj;
+	int value = p->order.fixed.oom_score_adj;
 	unsigned left = value < 0 ? 0u - (unsigned)value : (unsigned)value;
 
-	if (!(p->order->fixed.flags & SPAWN_HAS_OOM))
+	if (!(p->order.fixed.flags & SPAWN_HAS_OOM))
 		return 0;
 	do {
 		*--at = (char)('0' + left % 10);
@@ -140,55 +161,56 @@ set_oom_score(struct plan *p)
  * contents untouched; a link in its place is refused.
  */
 IN_CHILD long
-make_runtime_directory(struct plan *p)
+make_runtime_directory(struct spawn_place *p)
 {
 	enum { FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
-	const struct link_spawn *f = &p->order->fixed;
-	const char *name = p->order->runtime_directory;
+	const struct link_spawn *f = &p->order.fixed;
+	const char *name = p->order.runtime_directory;
 	uint32_t uid = f->flags & SPAWN_HAS_UID ? f->uid : UINT32_MAX, gid = f->flags & SPAWN_HAS_GID ? f->gid : UINT32_MAX;
-	long fd;
+	long ret, fd;
 
 	if (name[0] == '\0')
 		return 0;
-	if (syscall(SYS_mkdirat, p->job->runtime_fd, name, 0755) < 0 && errno != EEXIST)
-		return -1;
-	fd = syscall(SYS_openat, p->job->runtime_fd, name, FLAGS, 0);
-	if (fd < 0 || syscall(SYS_fchown_, fd, uid, gid) < 0 || syscall(SYS_fchmod, fd, 0755) < 0)
-		return -1;
-	return syscall(SYS_close, fd);
+	ret = CALL(SYS_mkdirat, p->job.runtime_fd, name, 0755);
+	if (ret < 0 && ret != -EEXIST)
+		return ret;
+	ret = fd = CALL(SYS_openat, p->job.runtime_fd, name, FLAGS);
+	if (ret >= 0)
+		ret = CALL(SYS_fchown_, fd, uid, gid);
+	if (ret >= 0)
+		ret = CALL(SYS_fchmod, fd, 0755);
+	return ret < 0 ? ret : CALL(SYS_close, fd);
 }
 
 /* O_NONBLOCK: the open of a fifo that nobody reads must fail rather than stop the parent too. */
 IN_CHILD long
-open_log(struct plan *p)
+open_log(struct spawn_place *p)
 {
 	enum { FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC };
 
-	if (p->order->fixed.stdio[1] != STDIO_FILE && p->order->fixed.stdio[2] != STDIO_FILE)
+	if (p->order.fixed.stdio[1] != STDIO_FILE && p->order.fixed.stdio[2] != STDIO_FILE)
 		return 0;
-	p->log_fd = (int)syscall(SYS_openat, AT_FDCWD, p->order->log_path, FLAGS, 0640);
-	return p->log_fd < 0 ? -1 : syscall(SYS_fcntl, p->log_fd, F_SETFL, O_APPEND);
+	p->log_fd = (int)CALL(SYS_openat, AT_FDCWD, p->order.log_path, FLAGS, 0640);
+	return p->log_fd < 0 ? p->log_fd : CALL(SYS_fcntl, p->log_fd, F_SETFL, O_APPEND);
 }
 
 /* The descriptor `from` as number `to`, open across exec. */
 IN_CHILD long
 put_descriptor(int from, int to)
 {
-	if (from == to)
-		return syscall(SYS_fcntl, to, F_SETFD, 0);
-	return syscall(SYS_dup3, from, to, 0) < 0 ? -1 : 0;
+	return from == to ? CALL(SYS_fcntl, to, F_SETFD) : CALL(SYS_dup3, from, to);
 }
 
 IN_CHILD int
-source_of(const struct plan *p, int number)
+source_of(const struct spawn_place *p, int number)
 {
-	switch (p->order->fixed.stdio[number]) {
+	switch (p->order.fixed.stdio[number]) {
 	case STDIO_INHERIT:
 		return number;
 	case STDIO_FILE:
 		return p->log_fd;
 	case STDIO_PASSED:
-		return p->job->passed[number];
+		return p->job.passed[number];
 	default:
 		return p->s->null_fd;
 	}
@@ -196,59 +218,56 @@ source_of(const struct plan *p, int number)
 
 /* Everything from first on, but what is lent; the lent numbers are few. */
 IN_CHILD long
-close_others(const struct plan *p)
+close_others(const struct spawn_place *p)
 {
 	unsigned first = 3, next, to;
+	long ret = 0;
 	size_t i;
 
 	do {
 		next = UINT_MAX;
-		for (i = 0; i < p->job->lend_count; i++) {
-			to = (unsigned)p->job->lend[i].to;
+		for (i = 0; i < p->job.lend_count; i++) {
+			to = (unsigned)p->job.lend[i].to;
 			if (to >= first && to < next)
 				next = to;
 		}
 		/* Where the kernel has no close_range, exec closes them: all are close-on-exec. */
-		if (next > first && syscall(SYS_close_range, first, next == UINT_MAX ? next : next - 1, 0) < 0 &&
-		    errno != ENOSYS)
-			return -1;
+		if (next > first)
+			ret = CALL(SYS_close_range, first, next == UINT_MAX ? next : next - 1);
 		first = next + 1;
-	} while (next != UINT_MAX);
-	return 0;
+	} while (next != UINT_MAX && (ret >= 0 || ret == -ENOSYS));
+	return ret == -ENOSYS ? 0 : ret;
 }
 
 IN_CHILD long
-set_descriptors(struct plan *p)
+set_descriptors(struct spawn_place *p)
 {
+	long ret = 0;
 	size_t i;
 	int n;
 
-	for (n = 0; n < 3; n++)
-		if (put_descriptor(source_of(p, n), n) < 0)
-			return -1;
-	for (i = 0; i < p->job->lend_count; i++)
-		if (put_descriptor(p->job->lend[i].from, p->job->lend[i].to) < 0)
-			return -1;
-	return close_others(p);
+	for (n = 0; n < 3 && ret >= 0; n++)
+		ret = put_descriptor(source_of(p, n), n);
+	for (i = 0; i < p->job.lend_count && ret >= 0; i++)
+		ret = put_descriptor(p->job.lend[i].from, p->job.lend[i].to);
+	return ret < 0 ? ret : close_others(p);
 }
 
 /* ENOTTY: it is no terminal. */
 IN_CHILD long
-take_terminal(struct plan *p)
+take_terminal(struct spawn_place *p)
 {
-	if (!(p->order->fixed.flags & SPAWN_TERMINAL) || syscall(SYS_ioctl, 0, TIOCSCTTY, 0) == 0 || errno == ENOTTY)
-		return 0;
-	return -1;
+	long ret = p->order.fixed.flags & SPAWN_TERMINAL ? CALL(SYS_ioctl, 0, TIOCSCTTY) : 0;
+
+	return ret == -ENOTTY ? 0 : ret;
 }
 
 IN_CHILD long
-change_root(struct plan *p)
+change_root(struct spawn_place *p)
 {
-	if (p->order->root[0] == '\0')
-		return 0;
-	if (syscall(SYS_chroot, p->order->root) < 0)
-		return -1;
-	return syscall(SYS_chdir, "/");
+	long ret = p->order.root[0] != '\0' ? CALL(SYS_chroot, p->order.root) : 0;
+
+	return p->order.root[0] != '\0' && ret >= 0 ? CALL(SYS_chdir, "/") : ret;
 }
 
 /*
@@ -256,23 +275,21 @@ change_root(struct plan *p)
  * promise the same by no_new_privs, which comes later.
  */
 IN_CHILD long
-bound_capabilities(struct plan *p)
+bound_capabilities(struct spawn_place *p)
 {
-	const struct link_spawn *f = &p->order->fixed;
+	const struct link_spawn *f = &p->order.fixed;
+	long ret = 0;
 	int cap;
 
 	if (!(f->flags & SPAWN_HAS_CAPS))
 		return 0;
-	for (cap = 0; cap <= p->s->last_cap; cap++) {
-		if (f->capabilities >> cap & 1 || syscall(SYS_prctl, PR_CAPBSET_READ, cap, 0, 0, 0) == 0)
-			continue;
-		if (syscall(SYS_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
-			if (errno == EPERM && (f->flags & SPAWN_NO_NEW_PRIVS))
-				break;
-			return -1;
-		}
+	for (cap = 0; cap <= p->s->last_cap && ret >= 0; cap++) {
+		if (!(f->capabilities >> cap & 1) && CALL(SYS_prctl, PR_CAPBSET_READ, cap) != 0)
+			ret = CALL(SYS_prctl, PR_CAPBSET_DROP, cap);
 	}
-	return syscall(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0);
+	if (ret < 0 && !(ret == -EPERM && f->flags & SPAWN_NO_NEW_PRIVS))
+		return ret;
+	return CALL(SYS_prctl, PR_SET_KEEPCAPS, 1);
 }
 
 /* Asking for the groups that it has already needs no privilege. */
@@ -280,7 +297,7 @@ IN_CHILD bool
 has_these_groups(const struct spawn_order *o)
 {
 	uint32_t now[64], i;
-	long count = syscall(SYS_getgroups_, sizeof(now) / sizeof(*now), now);
+	long count = CALL(SYS_getgroups_, sizeof(now) / sizeof(*now), now);
 
 	if (count < 0 || (uint32_t)count != o->fixed.group_count)
 		return false;
@@ -291,70 +308,66 @@ has_these_groups(const struct spawn_order *o)
 }
 
 IN_CHILD long
-set_groups(struct plan *p)
+set_groups(struct spawn_place *p)
 {
-	const struct spawn_order *o = p->order;
+	const struct spawn_order *o = &p->order;
+	long ret = o->fixed.flags & SPAWN_HAS_GROUPS ? CALL(SYS_setgroups_, o->fixed.group_count, o->groups) : 0;
 
-	if (!(o->fixed.flags & SPAWN_HAS_GROUPS) || syscall(SYS_setgroups_, o->fixed.group_count, o->groups) == 0)
-		return 0;
-	if (errno != EPERM || has_these_groups(o))
-		return errno == EPERM ? 0 : -1;
-	errno = EPERM;
-	return -1;
+	return ret == -EPERM && has_these_groups(o) ? 0 : ret;
 }
 
 IN_CHILD long
-set_group(struct plan *p)
+set_group(struct spawn_place *p)
 {
-	uint32_t gid = p->order->fixed.gid;
+	uint32_t gid = p->order.fixed.gid;
 
-	return p->order->fixed.flags & SPAWN_HAS_GID ? syscall(SYS_setresgid_, gid, gid, gid) : 0;
+	return p->order.fixed.flags & SPAWN_HAS_GID ? CALL(SYS_setresgid_, gid, gid, gid) : 0;
 }
 
 IN_CHILD long
-set_user(struct plan *p)
+set_user(struct spawn_place *p)
 {
-	uint32_t uid = p->order->fixed.uid;
+	uint32_t uid = p->order.fixed.uid;
 
-	return p->order->fixed.flags & SPAWN_HAS_UID ? syscall(SYS_setresuid_, uid, uid, uid) : 0;
+	return p->order.fixed.flags & SPAWN_HAS_UID ? CALL(SYS_setresuid_, uid, uid, uid) : 0;
 }
 
 /* Permitted, effective, inheritable, and ambient so that they outlive the exec of an ordinary program. */
 IN_CHILD long
-set_capabilities(struct plan *p)
+set_capabilities(struct spawn_place *p)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
-	uint64_t caps = p->order->fixed.capabilities;
+	uint64_t caps = p->order.fixed.capabilities;
+	long ret;
 	int i;
 
-	if (!(p->order->fixed.flags & SPAWN_HAS_CAPS))
+	if (!(p->order.fixed.flags & SPAWN_HAS_CAPS))
 		return 0;
 	for (i = 0; i < 2; i++) {
 		data[i].effective = data[i].permitted = data[i].inheritable = (uint32_t)(caps >> (32 * i));
 	}
-	if (syscall(SYS_capset, &head, data) < 0)
-		return -1;
-	if (syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
-		return -1;
-	for (i = 0; i <= p->s->last_cap; i++)
-		if (caps >> i & 1 && syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
-			return -1;
-	return 0;
+	ret = CALL(SYS_capset, &head, data);
+	if (ret >= 0)
+		ret = CALL(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
+	for (i = 0; i <= p->s->last_cap && ret >= 0; i++)
+		if (caps >> i & 1)
+			ret = CALL(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i);
+	return ret;
 }
 
 IN_CHILD long
-set_no_new_privs(struct plan *p)
+set_no_new_privs(struct spawn_place *p)
 {
-	return p->order->fixed.flags & SPAWN_NO_NEW_PRIVS ? syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) : 0;
+	return p->order.fixed.flags & SPAWN_NO_NEW_PRIVS ? CALL(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1) : 0;
 }
 
 IN_CHILD long
-change_directory(struct plan *p)
+change_directory(struct spawn_place *p)
 {
-	if (p->order->fixed.flags & SPAWN_HAS_UMASK)
-		syscall(SYS_umask, p->order->fixed.umask);
-	return p->order->directory[0] != '\0' ? syscall(SYS_chdir, p->order->directory) : 0;
+	if (p->order.fixed.flags & SPAWN_HAS_UMASK)
+		CALL(SYS_umask, p->order.fixed.umask);
+	return p->order.directory[0] != '\0' ? CALL(SYS_chdir, p->order.directory) : 0;
 }
 
 IN_CHILD const char *
@@ -379,9 +392,9 @@ append(char *path, size_t at, const char *text, char stop)
 
 /* Which of two errors of the search says more: a file that is there but cannot be run. */
 IN_CHILD bool
-goes_on_after(int error)
+goes_on_after(long error)
 {
-	return error == ENOENT || error == ENOTDIR || error == EACCES || error == ENAMETOOLONG || error == ELOOP;
+	return error == -ENOENT || error == -ENOTDIR || error == -EACCES || error == -ENAMETOOLONG || error == -ELOOP;
 }
 
 IN_CHILD bool
@@ -393,11 +406,11 @@ has_slash(const char *s)
 }
 
 /* An empty entry in PATH is the working directory, as execvp has it. */
-IN_CHILD void
+IN_CHILD long
 try_each_directory(const struct spawn_order *o, char *path)
 {
 	const char *dir = search_path(o->envp);
-	int says_most = ENOENT;
+	long says_most = -ENOENT, ret;
 	size_t len;
 
 	for (;;) {
@@ -405,43 +418,37 @@ try_each_directory(const struct spawn_order *o, char *path)
 		if (len > 0)
 			len = append(path, len, "/", '\0');
 		len = append(path, len, o->argv[0], '\0');
-		errno = ENAMETOOLONG;
-		if (len < PATH_MAX)
-			syscall(SYS_execve, path, o->argv, o->envp);
-		if (!goes_on_after(errno))
-			return;
-		if (errno == EACCES)
-			says_most = EACCES;
+		ret = len < PATH_MAX ? CALL(SYS_execve, path, o->argv, o->envp) : -ENAMETOOLONG;
+		if (!goes_on_after(ret))
+			return ret;
+		if (ret == -EACCES)
+			says_most = -EACCES;
 		while (*dir != '\0' && *dir != ':')
 			dir++;
 		if (*dir++ == '\0')
-			break;
+			return says_most;
 	}
-	errno = says_most;
 }
 
 IN_CHILD long
-run_program(struct plan *p)
+run_program(struct spawn_place *p)
 {
-	const struct spawn_order *o = p->order;
+	const struct spawn_order *o = &p->order;
 	const uint64_t none = 0;
 	char path[PATH_MAX + 1];
+	long ret = CALL(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, KERNEL_SIGSET_SIZE);
 
-	if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, KERNEL_SIGSET_SIZE) < 0)
-		return -1;
+	if (ret < 0)
+		return ret;
 	if (has_slash(o->argv[0]))
-		syscall(SYS_execve, o->argv[0], o->argv, o->envp);
-	else if (o->argv[0][0] == '\0')
-		errno = ENOENT;
-	else
-		try_each_directory(o, path);
-	return -1;
+		return CALL(SYS_execve, o->argv[0], o->argv, o->envp);
+	return o->argv[0][0] != '\0' ? try_each_directory(o, path) : -ENOENT;
 }
 
 /* What needs rights or the outer file system comes before what gives them up. */
 static const struct {
 	enum spawn_step step;
-	long (*take)(struct plan *p);
+	long (*take)(struct spawn_place *p);
 } steps[] = {
 	{ SPAWN_STEP_CGROUP, enter_cgroup },
 	{ SPAWN_STEP_SESSION, lead_a_group },
@@ -467,22 +474,27 @@ static const struct {
 IN_CHILD int
 live_as_child(void *arg)
 {
-	struct plan *p = arg;
+	struct spawn_place *p = arg;
+	long ret = 0;
 	size_t i;
 
-	for (i = 0; i < sizeof(steps) / sizeof(*steps) && p->error == 0; i++) {
-		if (steps[i].take(p) < 0) {
-			p->step = steps[i].step;
-			p->error = errno;
-		}
-		if (p->only_cgroup)
-			break;
+	for (i = 0; i < sizeof(steps) / sizeof(*steps) && ret >= 0 && (i == 0 || !p->only_cgroup); i++)
+		ret = steps[i].take(p);
+	if (ret < 0) {
+		p->step = steps[i - 1].step;
+		p->error = (int)-ret;
 	}
-	syscall(SYS_exit_group, 127);
+	CALL(SYS_exit_group, 127);
 	return 127;
 }
 
 /* --- The parent ------------------------------------------------------------- */
+
+static char *
+stack_of(const struct spawn_place *p)
+{
+	return p->s->stacks + (size_t)(p - p->s->places) * (GUARD_SIZE + STACK_SIZE) + GUARD_SIZE;
+}
 
 #ifdef __x86_64__
 /* libc has no wrapper: the child comes out of the call on its own stack and must not return from here. */
@@ -506,25 +518,39 @@ clone3_raw(struct clone_args *args, void *arg)
 }
 
 static long
-clone_into(const struct spawner *s, int cgroup_fd, struct plan *p)
+clone_into(struct spawn_place *p, bool together)
 {
 	struct clone_args args = {
-		.flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD,
-		.stack = (uintptr_t)(s->stack + GUARD_SIZE), .stack_size = STACK_SIZE,
+		.flags = CLONE_VM | (together ? CLONE_CHILD_CLEARTID : CLONE_VFORK), .exit_signal = SIGCHLD,
+		.stack = (uintptr_t)stack_of(p), .stack_size = STACK_SIZE, .child_tid = (uintptr_t)&p->busy,
 	};
 
-	if (cgroup_fd >= 0) {
+	if (p->job.cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)cgroup_fd;
+		args.cgroup = (uint64_t)p->job.cgroup_fd;
 	}
+	p->busy = together;
 	return clone3_raw(&args, p);
+}
+
+static void
+wait_until_out(const struct spawn_place *p)
+{
+	while (__atomic_load_n(&p->busy, __ATOMIC_ACQUIRE) != 0)
+		syscall(SYS_futex, &p->busy, FUTEX_WAIT, 1, NULL, NULL, 0);
 }
 #else
 static long
-clone_into(const struct spawner *s, int cgroup_fd, struct plan *p)
+clone_into(struct spawn_place *p, bool together)
 {
-	(void)s, (void)cgroup_fd, (void)p;
+	(void)p, (void)together;
 	return -ENOSYS;
+}
+
+static void
+wait_until_out(const struct spawn_place *p)
+{
+	(void)p;
 }
 #endif
 
@@ -536,23 +562,25 @@ says_unknown(long error)
 }
 
 static pid_t
-clone_child(struct spawner *s, int cgroup_fd, struct plan *p, struct spawn_failure *why)
+clone_child(struct spawner *s, struct spawn_place *p, bool together, struct spawn_failure *why)
 {
+	bool has_cgroup = p->job.cgroup_fd >= 0;
 	long pid;
 
 	if (s->clone3) {
-		pid = clone_into(s, cgroup_fd, p);
+		pid = clone_into(p, together);
 		if (pid > 0)
 			return (pid_t)pid;
 		if (!says_unknown(pid)) {
-			why->step = pid == -EAGAIN || pid == -ENOMEM || cgroup_fd < 0 ? SPAWN_STEP_CLONE : SPAWN_STEP_CGROUP;
+			why->step = pid == -EAGAIN || pid == -ENOMEM || !has_cgroup ? SPAWN_STEP_CLONE : SPAWN_STEP_CGROUP;
 			why->error = (int)-pid;
 			return -1;
 		}
 		s->clone3 = false;
 	}
-	p->enter_cgroup = cgroup_fd >= 0;
-	pid = clone(live_as_child, s->stack + GUARD_SIZE + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, p);
+	p->busy = 0;
+	p->enter_cgroup = has_cgroup;
+	pid = clone(live_as_child, stack_of(p) + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, p);
 	if (pid < 0) {
 		why->step = SPAWN_STEP_CLONE;
 		why->error = errno;
@@ -560,49 +588,111 @@ clone_child(struct spawner *s, int cgroup_fd, struct plan *p, struct spawn_failu
 	return (pid_t)pid;
 }
 
+static struct spawn_place *
+take_place(struct spawner *s, const struct spawn_job *job)
+{
+	struct spawn_place *p = &s->places[(s->first + s->count) % SPAWN_AT_ONCE];
+
+	assert(s->count < SPAWN_AT_ONCE && job->lend_count <= SPAWN_LEND_MAX);
+	*p = (struct spawn_place){ .s = s, .job = *job, .log_fd = -1 };
+	if (job->order != NULL)
+		p->order = *job->order;
+	if (job->lend_count > 0)
+		memcpy(p->lend, job->lend, job->lend_count * sizeof(*job->lend));
+	p->job.lend = p->lend;
+	return p;
+}
+
+int
+spawn_begin(struct spawner *s, const struct spawn_job *job, bool together, struct spawn_failure *why)
+{
+	struct spawn_place *p = take_place(s, job);
+
+	/* Of all that share memory the kernel changes the score, unless they have their parent wait. */
+	if (p->order.fixed.flags & SPAWN_HAS_OOM)
+		together = false;
+	p->pid = clone_child(s, p, together, why);
+	if (p->pid < 0) {
+		free(p->job.take_vector);
+		return -1;
+	}
+	s->count++;
+	return 0;
+}
+
+bool
+spawn_is_full(const struct spawner *s)
+{
+	return s->count == SPAWN_AT_ONCE;
+}
+
+bool
+spawn_land(struct spawner *s, struct spawn_landed *out)
+{
+	struct spawn_place *p = &s->places[s->first];
+
+	if (s->count == 0)
+		return false;
+	wait_until_out(p);
+	*out = (struct spawn_landed){ .inc = p->job.inc, .pid = p->error == 0 ? p->pid : -1, .why = { p->step, p->error } };
+	free(p->job.take_vector);
+	/* Where one after the other is alone, all have the same stack. */
+	s->first = --s->count == 0 ? 0 : (s->first + 1) % SPAWN_AT_ONCE;
+	return true;
+}
+
 pid_t
 spawn_child(struct spawner *s, const struct spawn_job *job, struct spawn_failure *why)
 {
-	struct plan p = { .s = s, .job = job, .order = job->order, .log_fd = -1 };
-	pid_t pid;
+	struct spawn_landed landed;
 
-	pid = clone_child(s, job->cgroup_fd, &p, why);
-	if (pid < 0 || p.error == 0)
-		return pid;
-	why->step = p.step;
-	why->error = p.error;
-	return -1;
+	if (spawn_begin(s, job, false, why) < 0 || !spawn_land(s, &landed))
+		return -1;
+	*why = landed.why;
+	return landed.pid;
 }
 
 int
 spawn_try_cgroup(struct spawner *s, int cgroup_fd)
 {
-	const struct spawn_job job = { .cgroup_fd = cgroup_fd };
-	struct plan p = { .s = s, .job = &job, .only_cgroup = true };
+	struct spawn_place *p = take_place(s, &(struct spawn_job){ .cgroup_fd = cgroup_fd });
 	struct spawn_failure why = { 0 };
 	pid_t pid;
 
-	pid = clone_child(s, cgroup_fd, &p, &why);
+	p->only_cgroup = true;
+	pid = clone_child(s, p, false, &why);
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	errno = pid < 0 ? why.error : p.error;
+	errno = pid < 0 ? why.error : p->error;
 	return errno == 0 ? 0 : -1;
+}
+
+static int
+open_stacks(struct spawner *s)
+{
+	enum { SIZE = GUARD_SIZE + STACK_SIZE };
+	int i;
+
+	s->stacks = mmap(NULL, SPAWN_AT_ONCE * SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (s->stacks == MAP_FAILED) {
+		s->stacks = NULL;
+		return -1;
+	}
+	for (i = 0; i < SPAWN_AT_ONCE; i++)
+		if (mprotect(s->stacks + i * SIZE + GUARD_SIZE, STACK_SIZE, PROT_READ | PROT_WRITE) < 0)
+			return -1;
+	return 0;
 }
 
 int
 spawner_init(struct spawner *s, struct err *err)
 {
-	char *stack;
-
 	*s = (struct spawner){ .null_fd = -1, .clone3 = true };
 	if (getrlimit(RLIMIT_NOFILE, &s->nofile) < 0)
 		return err_set(err, errno, "getrlimit");
-	stack = mmap(NULL, GUARD_SIZE + STACK_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (stack == MAP_FAILED)
-		return err_set(err, errno, "a stack for children");
-	s->stack = stack;
-	if (mprotect(stack + GUARD_SIZE, STACK_SIZE, PROT_READ | PROT_WRITE) < 0)
-		return err_set(err, errno, "a stack for children");
+	s->places = calloc(SPAWN_AT_ONCE, sizeof(*s->places));
+	if (s->places == NULL || open_stacks(s) < 0)
+		return err_set(err, errno, "stacks for children");
 	s->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (s->null_fd < 0)
 		return err_set(err, errno, "/dev/null");
@@ -614,8 +704,9 @@ spawner_init(struct spawner *s, struct err *err)
 void
 spawner_fini(struct spawner *s)
 {
-	if (s->stack != NULL)
-		munmap(s->stack, GUARD_SIZE + STACK_SIZE);
+	if (s->stacks != NULL)
+		munmap(s->stacks, SPAWN_AT_ONCE * (GUARD_SIZE + STACK_SIZE));
+	free(s->places);
 	if (s->null_fd >= 0)
 		close(s->null_fd);
 	*s = (struct spawner){ .null_fd = -1 };
