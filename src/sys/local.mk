@@ -8,7 +8,7 @@ libsys_la_SOURCES = \
 	src/sys/memfd.c src/sys/memfd.h \
 	src/sys/process.c src/sys/process.h \
 	src/sys/program.c src/sys/program.h \
-	src/sys/spawn.c src/sys/spawn.h \
+	src/sys/spawn.c src/sys/spawn.h src/sys/spawn_internal.h src/sys/spawn_steps.c \
 	src/sys/tree.c src/sys/tree.h
 
 # Apart from the rest, which appctld links with nothing but libc.
