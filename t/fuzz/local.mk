@@ -49,6 +49,14 @@ t_fuzz_mail_line_SOURCES = t/fuzz/mail_line.c t/unit/mail_oracle.c $(fuzz_replay
 t_fuzz_mail_line_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) $(JANSSON_CFLAGS) -DCORPUS='"mail_line"'
 t_fuzz_mail_line_LDADD = libwire.la libbase.la $(JANSSON_LIBS)
 
+UNIT_TESTS += t/fuzz/channel t/fuzz/record
+t_fuzz_channel_SOURCES = t/fuzz/channel.c $(fuzz_replay)
+t_fuzz_channel_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -DCORPUS='"channel"'
+t_fuzz_channel_LDADD = $(node_libs)
+t_fuzz_record_SOURCES = t/fuzz/record.c $(fuzz_replay)
+t_fuzz_record_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"record"'
+t_fuzz_record_LDADD = libwire.la libbase.la
+
 UNIT_TESTS += t/fuzz/challenge t/fuzz/frames t/fuzz/http
 t_fuzz_challenge_SOURCES = t/fuzz/challenge.c $(fuzz_replay)
 t_fuzz_challenge_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"challenge"'
