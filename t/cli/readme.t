@@ -42,6 +42,18 @@ for my $step (@steps) {
 	is(shape($r->{out}), shape($expected), '  prints what is shown');
 }
 
+# It goes on for ever: as much of it as README shows.
+my ($shown) = $readme =~ /^`appctl events --since 0` .*?^```\n(.*?)^```$/ms or die "README.md shows no events\n";
+my $log = $node->dir . '/events';
+my $follower = spawn_program(program('appctl'), '-r', $node->runtime_dir, qw(events --since 0), { env => $node->environment, out => $log });
+my $lines = () = $shown =~ /\n/g;
+my $end = Time::HiRes::time() + 10 * slow_factor();
+Time::HiRes::sleep(0.01) until (() = slurp($log) =~ /\n/g) >= $lines || Time::HiRes::time() > $end;
+kill TERM => $follower;
+my ($seen) = slurp($log) =~ /\A((?:.*\n){0,$lines})/;
+sub event_shape { my ($text) = @_; $text =~ s/\b\d+:\d+:[\d.]+Z/TIME/g; $text =~ s/pid=\d+/pid=N/g; $text =~ s/instance=\w+/instance=N/; $text =~ s/ +/ /g; return $text }
+is(event_shape($seen), event_shape($shown), 'appctl events --since 0 prints what is shown');
+
 # The monitor's set-up, line by line, with places of this test, no user made, and this build's programs.
 my @blocks = $readme =~ /^```sh\n(.*?)^```$/msg;
 is(scalar @blocks, 3, 'blocks for a shell are found');
@@ -76,7 +88,7 @@ my ($setup) = $blocks[0] =~ /\A(.*)^appctl monitor top$/ms;
 my $r = shell($setup, %here);
 is($r->{exit}, 0, 'one machine: the commands work as shown') or diag($r->{err}, $r->{out});
 $node->wait_event({ event => 'app_running', app => 'appctl-producer' });
-my $end = Time::HiRes::time() + 30 * slow_factor();
+$end = Time::HiRes::time() + 30 * slow_factor();
 my $top;
 do {
 	Time::HiRes::sleep(0.2);
