@@ -573,6 +573,28 @@ child_forget(struct daemon *d, const struct app *a)
 		drop_kept(d->shell->children, k);
 }
 
+static bool
+has_ended(const struct app *a)
+{
+	return a->inc[CHILD_MAIN] == 0 && (a->state == APP_COMPLETED || a->state == APP_FAILED || a->state == APP_STOPPED);
+}
+
+void
+child_drop_ended(struct daemon *d)
+{
+	struct children *c = d->shell->children;
+	size_t i = c->kept.len / sizeof(struct kept);
+	struct kept *k;
+	struct app *a;
+
+	while (i-- > 0) {
+		k = (struct kept *)(void *)c->kept.data + i;
+		a = engine_find(d->engine, k->app);
+		if (a == NULL || (a->has_run && has_ended(a)))
+			drop_kept(c, k);
+	}
+}
+
 /* --- spawning --------------------------------------------------------------- */
 
 static void
@@ -629,8 +651,8 @@ child_spawn(struct daemon *d, struct app *a, enum child_kind kind, uint64_t inc,
 
 	if (make_order(&r, fds ? fds : k ? &k->fds : NULL) == 0) {
 		send_order(&r);
-		if (k != NULL)
-			drop_kept(d->shell->children, k);
+		if (k != NULL && a->def->restart == RESTART_TEMPORARY)
+			drop_kept(d->shell->children, k);	/* nobody starts it again */
 	} else {
 		lookup = r.step == spawn_step_name(SPAWN_STEP_LOOKUP);
 		if (!lookup || !wait_for_names(&r))

@@ -282,6 +282,7 @@ daemon_settle(struct daemon *d)
 	sh->settling = false;
 	if (sh->batch > 0)
 		return;
+	child_drop_ended(d);
 	publisher_flush(d->publisher);
 	tell_manager(d);
 	state_compact(d);

@@ -120,6 +120,8 @@ void publisher_walk(struct publisher *p, publisher_each *fn, void *arg);
 struct children *children_new(void);
 void children_free(struct children *c);
 void child_forget(struct daemon *d, const struct app *a);
+/* Closes Run's descriptors of those that have ended; until then one that is restarted is given them again. */
+void child_drop_ended(struct daemon *d);
 
 /* names.c */
 enum { NAMES_TIMEOUT_MS = 5000 };
