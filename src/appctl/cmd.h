@@ -14,7 +14,7 @@
 enum complete {
 	COMPLETE_NOTHING, COMPLETE_APPS, COMPLETE_MODES, COMPLETE_NODES, COMPLETE_FILES, COMPLETE_DIRECTORIES, COMPLETE_USERS,
 	COMPLETE_GROUPS, COMPLETE_COMMANDS, COMPLETE_SIGNALS, COMPLETE_CATEGORIES, COMPLETE_LEVELS, COMPLETE_MODULES,
-	COMPLETE_MONITOR,
+	COMPLETE_MONITOR, COMPLETE_TASKS,
 };
 
 /* With -n NODE. */
@@ -43,6 +43,7 @@ struct cmd {
 	int min, max;			/* number of operands; max -1: any */
 	enum complete first, others;	/* operands */
 	bool own_options_end;		/* the first operand ends the options: what follows belongs to another program */
+	const char *const *words;	/* one of these may come first, before "--"; NULL ends them.  Only the first has own_options_end */
 	int (*run)(struct cmdline *l);	/* returns the exit status */
 	enum there there;
 };
@@ -60,6 +61,7 @@ struct cmdline {
 	const char *completion, *names;	/* hidden: a shell; "apps", "modes" or "nodes" */
 	struct given *given;		/* of the command's own options, in order */
 	size_t given_count;
+	const char *word;		/* of cmd->words; NULL: none was given */
 	char **operands;
 	int operand_count;
 	struct appctl *client;		/* session(); NULL: not connected yet */
@@ -73,6 +75,7 @@ extern const char *const level_names[];
 extern const char *const module_names[];
 extern const char *const category_names[];
 extern const char *const monitor_names[];
+extern const char *const task_words[];
 const struct cmd *command_by_name(const char *name);
 
 /* parse.c: 0, or an exit status after saying what is wrong.  given[] and operands[] have room for argc. */

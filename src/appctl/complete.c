@@ -24,6 +24,8 @@ words_of(enum complete c)
 		return module_names;
 	case COMPLETE_MONITOR:
 		return monitor_names;
+	case COMPLETE_TASKS:
+		return task_words;
 	default:
 		return NULL;
 	}

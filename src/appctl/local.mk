@@ -23,6 +23,7 @@ appctl_SOURCES = \
 	src/appctl/cmd-show.c \
 	src/appctl/cmd-shutdown.c \
 	src/appctl/cmd-spawn.c \
+	src/appctl/cmd-task.c \
 	src/appctl/cmd-start.c \
 	src/appctl/cmd-status.c \
 	src/appctl/commands.c \

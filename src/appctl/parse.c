@@ -205,6 +205,17 @@ take_command(struct cmdline *l, const char *name)
 }
 
 static int
+take_word(struct cmdline *l, const char *name)
+{
+	const char *const *w;
+
+	for (w = l->cmd->words; *w != NULL && strcmp(*w, name) != 0; w++)
+		;
+	l->word = *w;
+	return l->word ? 0 : unknown_name(l, "command of it", name, l->cmd->words, "a program to run comes after --");
+}
+
+static int
 check_operands(const struct cmdline *l)
 {
 	if (l->cmd == NULL || l->help || l->version)
@@ -256,9 +267,11 @@ parse(struct cmdline *l, int argc, char **argv)
 			r = parse_letters(l, argc, argv, &i);
 		else if (l->cmd == NULL)
 			r = take_command(l, argv[i]);
+		else if (options && l->cmd->words != NULL && l->word == NULL)
+			r = take_word(l, argv[i]);
 		else {
 			l->operands[l->operand_count++] = argv[i];
-			if (l->cmd->own_options_end)
+			if (l->cmd->own_options_end && (l->word == NULL || l->word == l->cmd->words[0]))
 				options = false;
 		}
 	}

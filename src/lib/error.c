@@ -7,6 +7,7 @@
 #include <time.h>
 
 #define CONTROL "org.appctl.Control."
+#define TASKS "org.appctl.Tasks."
 #define SERVICE "org.varlink.service."
 
 void
@@ -211,6 +212,25 @@ say_denied(struct buf *b, const json_t *p)
 	buf_adds(b, "not permitted");
 }
 
+static void
+say_no_task(struct buf *b, const json_t *p)
+{
+	say_unknown(b, "task", text_of(p, "name"), "");
+}
+
+static void
+say_task_exists(struct buf *b, const json_t *p)
+{
+	buf_printf(b, "there is a task %s already; await it, or choose another name", text_of(p, "name"));
+}
+
+static void
+say_task_timed_out(struct buf *b, const json_t *p)
+{
+	buf_printf(b, "%s has not ended in time%s", text_of(p, "name"),
+		   json_is_true(json_object_get(p, "stopped")) ? "; it is stopped" : "; it goes on");
+}
+
 static const struct known_error {
 	const char *name;
 	enum appctl_status status;
@@ -229,6 +249,12 @@ static const struct known_error {
 	{ CONTROL "Failed", APPCTL_FAILED, say_message },
 	{ CONTROL "ShuttingDown", APPCTL_FAILED, say_shutting_down },
 	{ CONTROL "Busy", APPCTL_FAILED, say_message },
+	{ TASKS "NoSuchTask", APPCTL_NOT_FOUND, say_no_task },
+	{ TASKS "TaskExists", APPCTL_FAILED, say_task_exists },
+	{ TASKS "TimedOut", APPCTL_TIMED_OUT, say_task_timed_out },
+	{ TASKS "NotPermitted", APPCTL_NOT_PERMITTED, say_message },
+	{ TASKS "Busy", APPCTL_FAILED, say_message },
+	{ TASKS "Failed", APPCTL_FAILED, say_message },
 	{ SERVICE "MethodNotFound", APPCTL_FAILED, say_no_method },
 	{ SERVICE "MethodNotImplemented", APPCTL_FAILED, say_no_method },
 	{ SERVICE "InterfaceNotFound", APPCTL_FAILED, say_no_method },

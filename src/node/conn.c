@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -103,6 +104,15 @@ break_off(struct conn *c, int error)
 	c->handler->broken(c->arg, c, why.msg);
 }
 
+/* Nobody is there any more, neither to write nor to read. */
+static bool
+peer_has_gone(const struct conn *c)
+{
+	struct pollfd p = { .fd = c->fd };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 /* false: the connection is gone, or no more is read. */
 static bool
 take(struct conn *c)
@@ -116,8 +126,8 @@ take(struct conn *c)
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (n < 0) {
-		break_off(c, errno);
+	if (n < 0 || peer_has_gone(c)) {
+		break_off(c, n < 0 ? errno : EPIPE);
 		return false;
 	}
 	c->ended = true;

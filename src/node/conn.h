@@ -22,7 +22,7 @@ enum { CONN_ALL = 64 * 1024 };
 struct conn_handler {
 	/* The bytes are lent for the call. */
 	void (*data)(void *arg, struct conn *c, const char *data, size_t len);
-	void (*ended)(void *arg, struct conn *c);	/* no more comes; writing goes on */
+	void (*ended)(void *arg, struct conn *c);	/* no more comes, but somebody still reads; writing goes on */
 	void (*drained)(void *arg, struct conn *c);	/* all that was written is with the kernel; may be NULL */
 	/* It broke, or after its end nobody is there to write to: the user frees it, then or later; nothing else is called. */
 	void (*broken)(void *arg, struct conn *c, const char *why);

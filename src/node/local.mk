@@ -25,6 +25,7 @@ sbin_PROGRAMS += appctl-node
 appctl_node_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 appctl_node_SOURCES = \
 	src/node/control.c src/node/control.h \
+	src/node/gate.c src/node/gate.h \
 	src/node/mail.c src/node/mail.h \
 	src/node/mail_client.c \
 	src/node/mail_in.c \
@@ -33,6 +34,7 @@ appctl_node_SOURCES = \
 	src/node/services.c \
 	src/node/spawn.c src/node/spawn.h \
 	src/node/stdio.c src/node/stdio.h \
+	src/node/tasks.c src/node/tasks.h \
 	src/node/terminal.c src/node/terminal.h
 appctl_node_LDADD = libmail.la $(node_libs)
 

@@ -6,7 +6,7 @@ use Test::More;
 use Appctl::Style;
 
 # Each folder may include from itself and from these.
-my @programs = qw(appctld engine lib appctl probe lookup producer consumer setup node);
+my @programs = qw(appctld engine lib appctl probe lookup producer consumer setup node tasks);
 my %may_include = (
 	base => [],
 	core => [qw(base)],
@@ -26,6 +26,7 @@ push @{ $may_include{engine} }, 'serve';
 push @{ $may_include{appctl} }, qw(lib monitor store);
 push @{ $may_include{$_} }, qw(lib monitor net store) for qw(producer consumer);
 push @{ $may_include{node} }, qw(lib mail net job);
+push @{ $may_include{tasks} }, qw(lib job serve monitor);
 
 push @{ $may_include{setup} }, qw(monitor consumer producer);	# the settings of what it sets up
 

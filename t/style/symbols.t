@@ -57,6 +57,7 @@ my %links = (
 	'appctl-node' => qr/^lib(ev|wslay|nettle|hogweed|gnutls|jansson|config|seccomp)\.so/,
 	'appctl-engine' => qr/^lib(ev|config|jansson)\.so/,
 	'appctl-consumer' => qr/^lib(ev|wslay|nettle|hogweed|gnutls|jansson|sqlite3|pq|microhttpd|seccomp)\.so/,
+	'appctl-tasks' => qr/^lib(ev|jansson|seccomp)\.so/,
 	'appctl-setup' => qr/^lib(config|jansson)\.so/,
 	'appctl-monitor' => qr/^lib(smartcols|jansson|sqlite3|pq)\.so/,
 	'appctl' => qr/^lib(appctl|smartcols|jansson)\.so/,

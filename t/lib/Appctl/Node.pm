@@ -109,6 +109,17 @@ applications: { appctl-node: {
 END
 }
 
+# The task supervisor, as application "appctl-tasks"; its tasks run as nobody.
+sub define_tasks {
+	my ($self, %o) = @_;
+	my $program = program('appctl-tasks');
+	my $settings = join ' ', map { qq(TASKS_$_ = "$o{$_}";) } keys %o;
+	$settings = "TASKS_USER = \"nobody\"; $settings" if $> == 0 && !defined $self->{uid} && !defined $o{USER};
+	$self->dropin('appctl-tasks.conf', <<"END");
+applications: { appctl-tasks: { command = ["$program"]; ready = { type = "notify"; }; runtime_directory = "tasks"; environment: { $settings }; }; };
+END
+}
+
 # appctl-node is ready.
 sub wait_node {
 	my ($self) = @_;
