@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Manual pages are written as scdoc and made where scdoc is.
-MANUALS = doc/appctl.1 doc/appctl-consumer.8 doc/appctl-events.7 doc/appctl-node.8 doc/appctl-producer.8 doc/appctld.8 doc/appctld.conf.5
+MANUALS = doc/appctl.1 doc/appctl-consumer.8 doc/appctl-events.7 doc/appctl-node.8 doc/appctl-producer.8 doc/appctl-tasks.8 doc/appctld.8 doc/appctld.conf.5
 
 EXTRA_DIST += \
 	doc/app_ctrl.md \

@@ -14,6 +14,7 @@ applications:
 	db: { command = ["sleep", "1000"]; };
 	web: { command = ["sleep", "1000"]; applications = ["db"]; };
 	job: { command = ["true"]; type = "oneshot"; };
+	chat: { command = ["sleep", "1000"]; };
 };
 roles: { basic = ["db"]; active = ["web", "job"]; };
 modes: { normal = ["basic", "active"]; maintenance = ["basic"]; };
@@ -41,6 +42,7 @@ my %prints = (
 	'appctl stop --with-dependents db' => qr/^db: running\nweb: running\n/m,
 	'appctl await 60' => qr/\nup\n$/,
 	'appctl --json status' => qr/^job$/m,
+	'appctl send bob/chat hey' => qr/^\z/,	# nothing has come for who asks
 	'appctl spawn -n bob -- date' => qr/^.*\d\d:\d\d:\d\d.*\n(\.\/)?hosts\n$/,
 	'appctl run --name nightly' => qr/^nightly\n$/,
 );
