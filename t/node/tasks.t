@@ -133,8 +133,8 @@ subtest 'who goes and who stays' => sub {
 	task('-n', 'you', '--async', '--name', 'left', '--', 'sleep', '1000');
 	($caller, $out) = in_background('-n', 'you', 'await', 'left');
 	kill KILL => app($you, 'appctl-tasks')->{pid};
-	ok($you->wait_events({ event => 'app_exited', app => 'left' }, { event => 'app_exited', app => 'appctl-tasks' },
-		{ event => 'app_running', app => 'appctl-tasks' }), "the supervisor's end is its tasks'");
+	ok($you->wait_events([{ event => "app_exited", app => "left" }, { event => "app_exited", app => "appctl-tasks" },
+		{ event => "app_running", app => "appctl-tasks" }]), "the supervisor's end is its tasks'");
 	is(Appctl::Test::wait_child($caller, 20) >> 8, 255, 'and who waits is told');
 	is_deeply($me->appctl_json('task', '-n', 'you', 'list'), { tasks => [] }, 'it begins anew with none');
 };
