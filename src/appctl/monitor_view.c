@@ -115,10 +115,11 @@ print_rows(const json_t *rows, const struct shown *shown)
 
 /* --- the head of top and apps: a line for a node --- */
 
+/* Of all processors.  The kernel counts ticks: over a short interval they may come to a little more than it had. */
 static double
-cpu_used(const json_t *node)
+busy(const json_t *node)
 {
-	return number_at(node, "cpu_user") + number_at(node, "cpu_system");
+	return fmin((number_at(node, "cpu_user") + number_at(node, "cpu_system")) / fmax(number_at(node, "cpus"), 1), 1);
 }
 
 static void
@@ -139,7 +140,7 @@ print_head(const char *name, const json_t *node, const json_t *sample)
 	}
 	if (node != NULL) {
 		buf_printf(&b, "; %.0f processors, %.0f %% busy, load %.2f %.2f %.2f; memory ", number_at(node, "cpus"),
-			   cpu_used(node) / fmax(number_at(node, "cpus"), 1) * 100, number_at(node, "load1"), number_at(node, "load5"),
+			   busy(node) * 100, number_at(node, "load1"), number_at(node, "load5"),
 			   number_at(node, "load15"));
 		add_size(&b, number_at(node, "mem_total") - number_at(node, "mem_available"));
 		buf_adds(&b, " of ");
@@ -290,7 +291,7 @@ complete_node(json_t *row, const json_t *status)
 	const json_t *cpu = json_object_get(row, "cpu_user");
 
 	set_json(row, "age", json_real(now_real() - number_at(row, "ts")));
-	set_json(row, "busy", json_is_number(cpu) ? json_real(cpu_used(row) / fmax(number_at(row, "cpus"), 1)) : json_null());
+	set_json(row, "busy", json_is_number(cpu) ? json_real(busy(row)) : json_null());
 	set_json(row, "mem_used", json_real(number_at(row, "mem_total") - number_at(row, "mem_available")));
 	set_json(row, "swap_used", json_real(number_at(row, "swap_total") - number_at(row, "swap_free")));
 	set_json(row, "status", status ? json_incref(json_object_get(status, "status")) : json_null());

@@ -7,9 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #if __has_include(<linux/landlock.h>)
@@ -22,7 +26,7 @@
 static const int allowed[] = {
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(preadv),
 	SCMP_SYS(pwritev), SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(lseek), SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3),
-	SCMP_SYS(fcntl), SCMP_SYS(flock), SCMP_SYS(ioctl), SCMP_SYS(pipe), SCMP_SYS(pipe2), SCMP_SYS(sendfile),
+	SCMP_SYS(fcntl), SCMP_SYS(flock), SCMP_SYS(pipe), SCMP_SYS(pipe2), SCMP_SYS(sendfile),
 	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(creat), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
 	SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(statfs), SCMP_SYS(fstatfs),
 	SCMP_SYS(getdents), SCMP_SYS(getdents64), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd), SCMP_SYS(chdir),
@@ -43,15 +47,15 @@ static const int allowed[] = {
 	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigpending), SCMP_SYS(rt_sigsuspend),
 	SCMP_SYS(rt_sigtimedwait), SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall), SCMP_SYS(tgkill), SCMP_SYS(pause), SCMP_SYS(alarm),
 	SCMP_SYS(getitimer), SCMP_SYS(setitimer),
-	SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(futex), SCMP_SYS(futex_waitv), SCMP_SYS(set_robust_list), SCMP_SYS(get_robust_list),
+	SCMP_SYS(futex), SCMP_SYS(futex_waitv), SCMP_SYS(set_robust_list), SCMP_SYS(get_robust_list),
 	SCMP_SYS(set_tid_address), SCMP_SYS(rseq), SCMP_SYS(membarrier), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
-	SCMP_SYS(arch_prctl), SCMP_SYS(prctl), SCMP_SYS(exit), SCMP_SYS(exit_group),
+	SCMP_SYS(arch_prctl), SCMP_SYS(exit), SCMP_SYS(exit_group),
 	SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(gettid), SCMP_SYS(getpgrp), SCMP_SYS(getpgid), SCMP_SYS(getsid), SCMP_SYS(getuid),
 	SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getresuid), SCMP_SYS(getresgid), SCMP_SYS(getgroups),
 	SCMP_SYS(getrlimit), SCMP_SYS(setrlimit), SCMP_SYS(prlimit64), SCMP_SYS(getrusage), SCMP_SYS(getpriority), SCMP_SYS(sysinfo),
 	SCMP_SYS(uname), SCMP_SYS(pidfd_open), SCMP_SYS(getcpu), SCMP_SYS(capget), SCMP_SYS(restart_syscall),
 #ifdef __SANITIZE_ADDRESS__
-	SCMP_SYS(ptrace), SCMP_SYS(wait4), SCMP_SYS(personality), SCMP_SYS(process_vm_readv),
+	SCMP_SYS(ptrace), SCMP_SYS(wait4), SCMP_SYS(personality), SCMP_SYS(process_vm_readv), SCMP_SYS(prctl),
 #endif
 };
 
@@ -71,6 +75,50 @@ static const int taken[] = {
 	SCMP_SYS(iopl), SCMP_SYS(ioperm), SCMP_SYS(open_by_handle_at), SCMP_SYS(name_to_handle_at), SCMP_SYS(fanotify_init),
 };
 
+/* Of what an argument decides; all else of these calls is as if it did not exist. */
+struct variant {
+	int call;
+	unsigned arg;
+	uint64_t mask, value;		/* argument & mask == value */
+};
+
+#define NEW_NAMESPACES (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define IOCTL(request) { SCMP_SYS(ioctl), 1, UINT32_MAX, request }
+#define PRCTL(option) { SCMP_SYS(prctl), 0, UINT32_MAX, option }
+/*
+ * clone3 has its flags in memory, where no filter sees them: the C library goes on with clone.  Terminals are those of commands that
+ * are started for other nodes; names of interfaces are part of addresses.
+ */
+static const struct variant allowed_variants[] = {
+	{ SCMP_SYS(clone), 0, NEW_NAMESPACES, 0 },
+	IOCTL(FIONBIO), IOCTL(FIONREAD), IOCTL(FIOCLEX), IOCTL(FIONCLEX), IOCTL(TCGETS), IOCTL(TIOCGWINSZ), IOCTL(TIOCSWINSZ), IOCTL(TIOCGPTN),
+	IOCTL(TIOCSPTLCK), IOCTL(TIOCGPTPEER), IOCTL(SIOCGIFINDEX), IOCTL(SIOCGIFNAME),
+	PRCTL(PR_SET_NAME), PRCTL(PR_GET_NAME), PRCTL(PR_GET_DUMPABLE), PRCTL(PR_GET_NO_NEW_PRIVS), PRCTL(PR_CAPBSET_READ), PRCTL(PR_GET_SECCOMP),
+	PRCTL(PR_SET_VMA),
+};
+
+/* What is taken of them where commands run: a rule for each flag, any of which is too much; input put into somebody's terminal. */
+static const struct variant taken_variants[] = {
+	{ SCMP_SYS(clone), 0, CLONE_NEWNS, CLONE_NEWNS }, { SCMP_SYS(clone), 0, CLONE_NEWCGROUP, CLONE_NEWCGROUP },
+	{ SCMP_SYS(clone), 0, CLONE_NEWUTS, CLONE_NEWUTS }, { SCMP_SYS(clone), 0, CLONE_NEWIPC, CLONE_NEWIPC },
+	{ SCMP_SYS(clone), 0, CLONE_NEWUSER, CLONE_NEWUSER }, { SCMP_SYS(clone), 0, CLONE_NEWPID, CLONE_NEWPID },
+	{ SCMP_SYS(clone), 0, CLONE_NEWNET, CLONE_NEWNET }, IOCTL(TIOCSTI), IOCTL(TIOCLINUX),
+};
+
+static int
+add_variants(scmp_filter_ctx filter, uint32_t action, const struct variant *v, size_t count)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < count && r == 0; i++) {
+		r = seccomp_rule_add(filter, action, v[i].call, 1, SCMP_CMP(v[i].arg, SCMP_CMP_MASKED_EQ, v[i].mask, v[i].value));
+		if (r == -EEXIST)		/* a sanitizer has the whole call */
+			r = 0;
+	}
+	return r;
+}
+
 static int
 add_rules(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
 {
@@ -85,6 +133,21 @@ add_rules(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t coun
 	return r;
 }
 
+static int
+fill_filter(scmp_filter_ctx filter, bool runs_commands)
+{
+	int r;
+
+	if (!runs_commands) {
+		r = add_rules(filter, SCMP_ACT_ALLOW, allowed, sizeof(allowed) / sizeof(allowed[0]));
+		return r ? r : add_variants(filter, SCMP_ACT_ALLOW, allowed_variants, sizeof(allowed_variants) / sizeof(allowed_variants[0]));
+	}
+	r = add_rules(filter, SCMP_ACT_ERRNO(EPERM), taken, sizeof(taken) / sizeof(taken[0]));
+	if (r == 0)
+		r = add_variants(filter, SCMP_ACT_ERRNO(EPERM), taken_variants, sizeof(taken_variants) / sizeof(taken_variants[0]));
+	return r ? r : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+}
+
 /* What is filtered fails as on a kernel that does not have it: libraries know another way then. */
 static int
 filter_calls(bool runs_commands, struct err *err)
@@ -97,10 +160,8 @@ filter_calls(bool runs_commands, struct err *err)
 	r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (r == 0)
 		r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	if (r == 0 && runs_commands)
-		r = add_rules(filter, SCMP_ACT_ERRNO(EPERM), taken, sizeof(taken) / sizeof(taken[0]));
-	else if (r == 0)
-		r = add_rules(filter, SCMP_ACT_ALLOW, allowed, sizeof(allowed) / sizeof(allowed[0]));
+	if (r == 0)
+		r = fill_filter(filter, runs_commands);
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);

@@ -73,6 +73,9 @@ SKIP: {
 		['appctl loglevel debug spa' => 'spawn'],
 		['appctl -r sub' => 'sub directory'],
 		['appctl check se' => 'seen'],
+		['appctl monitor ' => qw(apps events history nodes top)],
+		['appctl monitor hi' => 'history'],
+		['appctl monitor nodes ' => ()],
 		['appctl run --user roo' => 'root'],
 		['appctl -r /nonexistent status ' => ()],
 	);
@@ -139,6 +142,9 @@ SKIP: {
 		['appctl loglevel d' => 'appctl loglevel debug '],
 		['appctl loglevel debug spa' => 'appctl loglevel debug spawn '],
 		['appctl check se' => 'appctl check seen '],
+		['appctl monitor hi' => 'appctl monitor history '],
+		['appctl monitor top --db' => 'appctl monitor top --db'],
+		['appctl monitor nodes n' => 'appctl monitor nodes n'],
 	);
 	# Every option of every command, but for its last letter.
 	for my $c (@commands) {

@@ -44,7 +44,7 @@ for my $name (qw(appctl-consumer appctl-producer)) {
 	is((split ' ', $status{$name}{Uid})[1], $uid, "$name is no root");
 	is($status{$name}{NoNewPrivs}, 1, '  and gains no privileges');
 }
-is($status{'appctl-producer'}{Seccomp}, 2, 'the producer makes the system calls it needs alone');
+is($status{$_}{Seccomp}, 2, "$_ makes the system calls it needs alone") for qw(appctl-consumer appctl-producer);
 my $ptrace = 1 << 19;
 is(hex $status{'appctl-producer'}{CapPrm}, $ptrace, 'the producer has SYS_PTRACE alone');
 is(hex $status{'appctl-consumer'}{CapPrm}, 0, 'the consumer nothing');

@@ -48,7 +48,7 @@ for my $kind (sort keys %database) {
 		$r = monitor($db, 'apps', '--node', 'bob');
 		like($r->{out}, qr/^bob: .*\nAPPLICATION +PROCESSES.*\nweb +5 +20 +60\.0 +50\.0M +1B\/s +2B\/s *\n +190 +300 +30\.0 +900M/m, 'apps');
 		$r = monitor($db, 'nodes');
-		like($r->{out}, qr/^NODE +LAST .*\nalice +.* 4 +18\.8 +0\.50 +2\.0G +8\.0G +512M .* all is well on alice *\nbob /, 'nodes');
+		like($r->{out}, qr/^NODE +LAST .*\nalice +.* 4 +18\.8 +0\.50 +2\.0G +8\.0G +512M .* all is well on alice *\nbob .* 4 +100\.0 /, 'nodes, busy to 100 %');
 		is(document($db, 'nodes')->{nodes}[0]{mem_available}, 6 * 2**30);
 		$r = monitor($db, 'events', '--node=alice');
 		like($r->{out}, qr/^TIME +NODE.*\n\S+ \S+ +alice app_running +web +100 *\n\S+ \S+ +alice app_failed +db +gave_up *\n\z/, 'events, in order');

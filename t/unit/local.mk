@@ -228,6 +228,11 @@ UNIT_TESTS += t/unit/http
 t_unit_http_SOURCES = t/unit/http.c
 t_unit_http_CPPFLAGS = $(unit_cppflags)
 t_unit_http_LDADD = $(unit_libs) $(NETTLE_LIBS)
+
+UNIT_TESTS += t/unit/sandbox
+t_unit_sandbox_SOURCES = t/unit/sandbox.c
+t_unit_sandbox_CPPFLAGS = $(unit_cppflags)
+t_unit_sandbox_LDADD = libsandbox.la $(unit_libs)
 endif
 
 # Every method, over the same world as the fuzz target, while one allocation after another fails.

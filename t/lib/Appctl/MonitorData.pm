@@ -32,7 +32,7 @@ sub sample {
 	my $n = $node eq 'alice' ? 1 : 2;
 	my $add = sub { insert($time, $_[0], $node, $ts, @_[1 .. $#_]) };
 	return join '',
-		$add->('node', cpus => 4, cpu_user => 0.5 * $n, cpu_system => 0.25, cpu_iowait => 0.1, cpu_steal => 0, load1 => '0.50', load5 => '0.40',
+		$add->('node', cpus => 4, cpu_user => $n == 1 ? 0.5 : 4.1, cpu_system => 0.25, cpu_iowait => 0.1, cpu_steal => 0, load1 => '0.50', load5 => '0.40',
 			load15 => '0.30', mem_total => 8 * 2**30, mem_available => 6 * 2**30, swap_total => 2**30, swap_free => 2**29, psi_cpu_some => 0.01,
 			psi_memory_some => 0, psi_memory_full => 0, psi_io_some => 0.2, psi_io_full => 0.1, disk_read => 1000, disk_written => 2048 * $i,
 			net_received => 3000, net_sent => 4000, processes => 200 + $i, threads => 400, running => 2, blocked => 0, uptime => 3600 + $i * EVERY),
