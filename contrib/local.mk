@@ -37,6 +37,14 @@ node_example_confdir = $(node_exampledir)/conf.d
 dist_node_example_DATA = contrib/node/node.conf
 dist_node_example_conf_DATA = contrib/node/conf.d/node.conf
 
+# A chat of three nodes.
+chatdir = $(docdir)/examples/chat
+chat_configdir = $(chatdir)/config
+dist_chat_DATA = contrib/chat/appctld.conf contrib/chat/node.conf
+dist_chat_config_DATA = contrib/chat/config/dev.env contrib/chat/config/test.env
+dist_chat_SCRIPTS = contrib/chat/alice contrib/chat/bob contrib/chat/chat.t contrib/chat/eve contrib/chat/receive_message \
+	contrib/chat/run contrib/chat/send_message
+
 install-data-hook:
 	sed 's|/var/lib/appctl-monitor|$(localstatedir)/lib/appctl-monitor|' $(srcdir)/contrib/monitor/monitor.conf \
 		>'$(DESTDIR)$(monitordir)/monitor.conf'
