@@ -92,7 +92,7 @@ struct reexec {
 /* A keeper on trial finds what would be handed over here, and the state as an engine does. */
 enum { TRIAL_FD_HANDOVER = 3 };
 #define TRIAL_PASSED "appctl-trial "	/* the answer of a trial: then a version and a newline */
-#define TAKE_OVER "--take-over="	/* the first argument of one that takes over: descriptors of handover and old program */
+#define TAKE_OVER "--take-over="	/* the first argument of one that takes over: descriptors of handover and old program, soft RLIMIT_NOFILE of applications */
 
 enum { ORPHANS = 64 };
 
@@ -200,6 +200,8 @@ void notify_up_send(struct keeper *k, const char *text);
 void notify_up_status(struct keeper *k, const char *text);
 void notify_up_ready(struct keeper *k);
 void notify_up_watchdog(struct keeper *k);
+/* Puts what notify_up_open() reads into the environment of a program to be exec'd, or takes it out again. */
+void notify_up_leave(const struct keeper *k, bool leave);
 
 /* reexec.c: this process becomes the program that is installed now */
 void reexec_remember_program(struct reexec *r, const char *argv0);
@@ -212,6 +214,7 @@ void reexec_keep_descriptors(const struct keeper *k, bool keep);
 /* take_over.c: this program is what another became */
 int take_over_trial(void);			/* the exit status */
 int take_over(struct keeper *k, int argc, char **argv);	/* -1: it was said why not */
+void take_over_limit(struct spawner *s, const char *first);	/* what the first argument alone says */
 
 /* rebuild.c: nobody can read what was handed over */
 void rebuild_table(struct keeper *k);		/* from the children and cgroups that are there */

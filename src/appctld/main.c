@@ -306,14 +306,16 @@ clear_cgroups(struct keeper *k)
 		log_write(LOG_KEEPER, LOG_LEVEL_WARNING, "killed %u processes that an earlier appctld had left", killed);
 }
 
-/* again: this process has been a keeper before, whose children are there. */
+/* again: the first argument of a process that has been a keeper before, whose children are there; NULL: it has not. */
 static int
-open_all(struct keeper *k, const char *runtime_dir, bool again, struct err *err)
+open_all(struct keeper *k, const char *runtime_dir, const char *again, struct err *err)
 {
 	struct timespec ts;
 
 	if (keeper_prepare(k, err) < 0)
 		return -1;
+	if (again != NULL)
+		take_over_limit(&k->spawner, again);
 	raise_descriptor_limit(&k->spawner);
 	if (runtime_open(&k->runtime, runtime_dir, err) < 0 || keeper_watch(k, err) < 0)
 		return -1;
@@ -324,7 +326,7 @@ open_all(struct keeper *k, const char *runtime_dir, bool again, struct err *err)
 	k->started_real_us = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 	k->instance = random_instance();
 	open_cgroups(k);
-	if (again)
+	if (again != NULL)
 		rebuild_table(k);
 	clear_cgroups(k);
 	notify_up_open(k);
@@ -490,7 +492,8 @@ main(int argc, char **argv)
 		return check(k);
 	if (!goes_on &&
 	    ((k->options.runtime_dir == NULL && runtime_default_dir(default_dir, sizeof(default_dir), &err) < 0) ||
-	     open_all(k, k->options.runtime_dir != NULL ? k->options.runtime_dir : default_dir, again, &err) < 0)) {
+	     open_all(k, k->options.runtime_dir != NULL ? k->options.runtime_dir : default_dir,
+		      again ? argv[1] : NULL, &err) < 0)) {
 		fprintf(stderr, "appctld: %s\n", err.msg);
 		close_all(k);
 		return EXIT_FAILED;

@@ -60,9 +60,26 @@ notify_up_open(struct keeper *k)
 		k->up.watchdog_ms = watchdog_half_ms();
 	if (k->up.watchdog_ms > 0)
 		arm(k, DUE_WATCHDOG, k->up.watchdog_ms);
-	unsetenv("NOTIFY_SOCKET");	/* not for the engine nor for applications */
+	notify_up_leave(k, false);	/* not for the engine nor for applications */
+}
+
+void
+notify_up_leave(const struct keeper *k, bool leave)
+{
+	char address[sizeof(k->up.to.sun_path) + 1] = { 0 }, usec[32];
+
+	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
 	unsetenv("WATCHDOG_PID");
+	if (!leave || k->up.fd < 0)
+		return;
+	memcpy(address, k->up.to.sun_path, k->up.to_len - offsetof(struct sockaddr_un, sun_path));
+	if (address[0] == '\0')
+		address[0] = '@';
+	setenv("NOTIFY_SOCKET", address, 1);
+	snprintf(usec, sizeof(usec), "%lld", (long long)k->up.watchdog_ms * 2000);
+	if (k->up.watchdog_ms > 0)
+		setenv("WATCHDOG_USEC", usec, 1);
 }
 
 void

@@ -15,8 +15,8 @@
  * The new program could not read what was handed over, nor could the old one:
  * both are gone, but this process has their children.  They are found again by their cgroup or, without cgroups, by
  * what their environment says; the engine adopts them by their names.  Of one application the first that was
- * started is its main process; helpers are not known any more.  What a service manager above asked for, whoever was connected,
- * readiness under way and the exits that were not told are lost.
+ * started is its main process; helpers are not known any more.  Whoever was connected, readiness under way and the exits
+ * that were not told are lost; a service manager above is told READY=1 once more.
  */
 enum { NAME_LEN = 251 };		/* as much as the table takes */
 enum { SHUTDOWN_MS = 5000 };		/* until the engine says what the configuration wants */

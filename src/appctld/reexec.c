@@ -382,12 +382,14 @@ become(struct keeper *k, int handover, int back, struct err *err)
 	const char *argv[12];
 	char first[64];
 
-	snprintf(first, sizeof(first), TAKE_OVER "%d,%d", handover, back);
+	snprintf(first, sizeof(first), TAKE_OVER "%d,%d,%llu", handover, back, (unsigned long long)k->spawner.nofile.rlim_cur);
 	fill_argv(k, first, argv);
 	keep_open(handover, true);
 	keep_open(back, true);
 	reexec_keep_descriptors(k, true);
+	notify_up_leave(k, true);
 	program_become(k->reexec.program, (char *const *)(uintptr_t)argv, err);
+	notify_up_leave(k, false);
 	reexec_keep_descriptors(k, false);
 }
 

@@ -171,18 +171,37 @@ take_all(struct keeper *k, const struct handed *h, struct err *err)
 	return failed;
 }
 
+/* 0: it does not say. */
+static unsigned long long
+soft_limit(const char *first)
+{
+	unsigned long long soft = 0;
+
+	sscanf(first, TAKE_OVER "%*d,%*d,%llu", &soft);
+	return soft;
+}
+
+void
+take_over_limit(struct spawner *s, const char *first)
+{
+	unsigned long long soft = soft_limit(first);
+
+	if (soft > 0 && soft < s->nofile.rlim_cur)
+		s->nofile.rlim_cur = (rlim_t)soft;
+}
+
 /* The old program again, where it still stands: it reads what it has written itself. */
 static void
 go_back(int handover, int back, int argc, char **argv)
 {
 	const char *again[16];
-	char first[64], path[64];
+	char first[96], path[64];
 	struct err err = { 0 };
 	int i;
 
 	if (back < 0 || argc + 1 > (int)(sizeof(again) / sizeof(*again)))
 		return;
-	snprintf(first, sizeof(first), TAKE_OVER "%d,-1", handover);
+	snprintf(first, sizeof(first), TAKE_OVER "%d,-1,%llu", handover, soft_limit(argv[1]));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", back);
 	for (i = 0; i < argc; i++)
 		again[i] = argv[i];
@@ -216,6 +235,7 @@ take_over(struct keeper *k, int argc, char **argv)
 	}
 	if (back < 0)
 		k->reexec.replaced--;	/* the one between was none */
+	notify_up_leave(k, false);
 	reexec_keep_descriptors(k, false);
 	close_handed(&h);
 	close(fd);

@@ -140,7 +140,7 @@ sub damaging {
 	put($dir, 'good', bytes_of('appctld'));
 	put($dir, 'appctld', "#!$^X\n" . <<'PERL' =~ s/GOOD/$dir\/good/gr);
 exec 'GOOD', '--trial' if $ARGV[0] eq '--trial';
-my ($fd, $back) = shift(@ARGV) =~ /=(\d+),(-?\d+)$/;
+my ($fd, $rest) = shift(@ARGV) =~ /=(\d+),(.*)$/;
 open my $in, '<', "/proc/self/fd/$fd" or die;
 local $/;
 my $text = <$in>;
@@ -155,7 +155,7 @@ syswrite $twice, $text;
 close $twice;
 fcntl $out, 1033, 15 or die "seals: $!";
 fcntl $out, 2, 0;
-exec 'GOOD', "--take-over=$copy,$back", @ARGV;
+exec 'GOOD', "--take-over=$copy,$rest", @ARGV;
 PERL
 }
 
@@ -395,6 +395,34 @@ subtest 'a service manager above' => sub {
 	$node->signal('TERM');
 	$hear->(qr/^STOPPING=1/);
 	is($node->wait_end, 0);
+};
+
+subtest 'what neither program can read: who is above, and the limit of descriptors, are known all the same' => sub {
+	needs_program('prlimit');
+	my $dir = Appctl::Test::scratch_directory();
+	for my $address ("$dir/notify", "\0$dir/notify") {
+		my $manager = IO::Socket::UNIX->new(Type => SOCK_DGRAM(), Local => $address) or die "notify socket: $!";
+		my $limit = sub { slurp("/proc/$_[0]/limits") =~ /^Max open files\s+(\d+)\s/m ? $1 : undef };
+		my ($node, $bin) = start(env => { NOTIFY_SOCKET => $address =~ s/^\0/\@/r, WATCHDOG_USEC => 400000 }, before => ['prlimit', '--nofile=321:']);
+		is($limit->(pids($node)->{web}), 321, 'as it was');
+		damaging($bin);
+		$node->appctl('reexec', { timeout => 30 });
+		until_true('a new beginning', sub { $node->log_text =~ /begins anew/ });
+		follow_again($node);
+		$node->wait_event({ event => 'mode_stable' });
+		$manager->blocking(0);
+		my ($text, @heard);
+		1 while defined $manager->recv($text, 4096);
+		until_true('two signs of life', sub { push @heard, $text while defined $manager->recv($text, 4096); 2 <= grep { $_ eq 'WATCHDOG=1' } @heard });
+		pass('the manager above hears that it lives');
+		my ($web) = $node->appctl_json('status', 'web')->{applications}[0]{pid};
+		kill KILL => $web;
+		my $again = $node->wait_event({ event => 'app_running', app => 'web', pid => sub { $_[0] != $web } });
+		is($limit->($again->{pid}), 321, 'applications get the limit that appctld was started with');
+		is_deeply([grep { /^(NOTIFY_SOCKET|WATCHDOG)/ } split /\0/, slurp("/proc/$again->{pid}/environ")], [], 'and nothing of the manager above');
+		is_deeply([grep { /^(NOTIFY_SOCKET|WATCHDOG)/ } split /\0/, slurp('/proc/' . $node->engine_pid . '/environ')], [], 'nor has the engine');
+		is($node->stop, 0);
+	}
 };
 
 done_testing;
