@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	doc/mailbox.md \
 	doc/monitor-wire.md \
 	doc/node-wire.md \
+	doc/otp.md \
 	doc/performance.md \
 	$(MANUALS:=.scd)
 
