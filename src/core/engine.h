@@ -124,6 +124,11 @@ void engine_resume(struct engine *e, uint64_t last_inc);
 /* What happened.  Children are known by incarnation; one that is not current changes nothing. */
 void engine_spawned(struct engine *e, uint64_t inc, pid_t pid);
 void engine_spawn_failed(struct engine *e, uint64_t inc, const char *step, int error);
+/*
+ * The order to spawn it had to wait, and greater incarnations were ordered meanwhile, below which the keeper takes none: it is
+ * given another one and ordered anew.  The new one; 0: there is no such order.
+ */
+uint64_t engine_order_anew(struct engine *e, uint64_t inc);
 struct exit_facts {
 	int status;			/* as of waitpid(2) */
 	pid_t pid;			/* whose; 0: not known */

@@ -100,6 +100,18 @@ engine_spawn_failed(struct engine *e, uint64_t inc, const char *step, int error)
 	engine_drain(e);
 }
 
+uint64_t
+engine_order_anew(struct engine *e, uint64_t inc)
+{
+	enum child_kind kind;
+	struct app *a = engine_find_inc(e, inc, &kind);
+
+	if (a == NULL)
+		return 0;
+	u64map_del(&e->by_inc, inc);
+	return engine_new_child(e, a, kind);
+}
+
 static enum reason
 exit_reason(const struct app *a, const struct exit_facts *facts)
 {

@@ -32,6 +32,7 @@ struct waiting {
 struct children {
 	struct buf kept;		/* struct kept[] */
 	uint64_t asked;			/* the incarnation whose names were asked for: what is not known now is not to be had */
+	uint64_t ordered;		/* the greatest one that the keeper was told of */
 };
 
 /* An order in the making, and what it is made of. */
@@ -602,16 +603,20 @@ names_known(void *arg, bool timed_out)
 {
 	struct waiting *w = arg;
 	struct daemon *d = w->d;
+	struct children *c = d->shell->children;
 	enum child_kind kind;
 	struct app *a = engine_find_inc(d->engine, w->inc, &kind);
 
 	(void)timed_out;
-	d->shell->children->asked = w->inc;
-	if (a != NULL)
+	daemon_at(d);
+	c->asked = w->inc;
+	if (a != NULL && w->inc < c->ordered)
+		c->asked = engine_order_anew(d->engine, w->inc);
+	else if (a != NULL)
 		child_spawn(d, a, kind, w->inc, NULL);
-	d->shell->children->asked = 0;
 	free(w);
 	daemon_settle(d);
+	c->asked = 0;
 }
 
 /* Names that are not known are asked for, and the spawn waits for them.  false: they were, and are not to be had. */
@@ -638,6 +643,7 @@ send_order(struct order *r)
 	log_write(LOG_SPAWN, LOG_LEVEL_DEBUG, "%s: incarnation %" PRIu64 ": %s", r->app->name, r->inc, r->o.argv[0]);
 	if (r->kind == CHILD_MAIN)
 		tree_prepare(r->d, r->app);
+	r->d->shell->children->ordered = r->inc;
 	if (keeper_order_spawn(r->d->link, r->inc, &r->o, r->fds, r->fd_count) < 0)
 		daemon_spawn_failed(r->d, r->inc, spawn_step_name(SPAWN_STEP_MEMORY), E2BIG);
 }
