@@ -13,6 +13,7 @@
 enum {
 	AGAIN_MS = 1000,		/* before appctld is sought again */
 	AT_ONCE = 256,			/* events before others have their turn */
+	TODO_MAX = 32,			/* signals that wait */
 };
 
 enum phase {
@@ -176,7 +177,7 @@ settle(struct job *j)
 static void
 take_exit(struct job *j, const json_t *code, const char *signal, const char *reason)
 {
-	j->exited = strcmp(reason, "lost") != 0;
+	j->exited = json_is_integer(code) || *signal != '\0';
 	j->end.code = json_is_integer(code) ? (int)json_integer_value(code) : -1;
 	snprintf(j->end.signal, sizeof(j->end.signal), "%s", signal);
 	snprintf(j->end.reason, sizeof(j->end.reason), "%s", reason);
@@ -264,8 +265,8 @@ ran(void *arg, const json_t *reply, const struct appctl_error *e)
 {
 	struct job *j = arg;
 
-	if (reply == NULL && strcmp(e->name, APPCTL_OUTCOME_UNKNOWN) == 0) {
-		j->lost = true;
+	if (reply == NULL && (j->exited || strcmp(e->name, APPCTL_OUTCOME_UNKNOWN) == 0)) {
+		j->lost = true;		/* or it ended so early, among so many, that it is forgotten already */
 		settle(j);
 	} else if (reply == NULL) {
 		fail(j, e);
@@ -336,17 +337,24 @@ send_next(struct job *j)
 		timer_at(j->js->again, clock_mono_ms() + AGAIN_MS);
 }
 
-void
-job_kill(struct job *j, const char *signal)
+static void
+put_todo(struct job *j, const char *signal)
 {
 	json_array_append_new(j->todo, json_string(signal));
 	send_next(j);
 }
 
 void
+job_kill(struct job *j, const char *signal)
+{
+	if (json_array_size(j->todo) < TODO_MAX)
+		put_todo(j, signal);
+}
+
+void
 job_stop(struct job *j)
 {
-	job_kill(j, "");
+	put_todo(j, "");
 }
 
 /* What could not be asked or said is tried again. */

@@ -52,7 +52,7 @@ struct job *job_find(struct jobs *js, const char *name, const struct job_handler
 
 const char *job_name(const struct job *j);
 pid_t job_pid(const struct job *j);	/* 0: not started yet, or it has ended */
-/* To its main process, by name without SIG, in the order of these calls; before it has started: when it has. */
+/* To its main process, by name without SIG, in the order of these calls; before it has started: when it has.  Of a flood most are dropped. */
 void job_kill(struct job *j, const char *signal);
 /* As appctl stop: by its stop signal, then, after its time limit, SIGKILL to all that is left of it. */
 void job_stop(struct job *j);
