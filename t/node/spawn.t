@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use Digest::SHA qw(sha1_hex);
+use JSON::PP ();
 use POSIX ();
 use Test::More;
 use Time::HiRes ();
@@ -154,6 +155,29 @@ subtest 'a hundred at once' => sub {
 
 # KiB; a sanitizer keeps what was freed.
 my $little = (slow_factor() > 1 ? 512 : 16) * 1024;
+
+subtest 'five hundred calls at once, in one program' => sub {
+	my @calls = map {
+		my $socket = $you->node_connect;
+		$you->varlink_send($socket, 'org.appctl.Node.Connect', { node => 'me', service => 'spawn', framed => JSON::PP::true,
+			args => { command => ['sh', '-c', "read x; echo \$x $_; exit 3"] } });
+		[$_, $socket];
+	} 1 .. 500;
+	my %refused;
+	$refused{ $_->{parameters}{message} }++ for grep { $_->{error} } map { $you->varlink_read($_->[1]) } @calls;
+	is_deeply(\%refused, {}, 'all run');
+	syswrite $_->[1], Appctl::Node::record('data', "hey\n") for @calls;
+	my @bad;
+	for my $call (@calls) {
+		my $got = '';
+		while (my $r = Appctl::Node::read_record($call->[1])) {
+			$got .= $r->{payload} if $r->{type} =~ /^(data|close)$/;
+			last if $r->{type} eq 'close';
+		}
+		push @bad, $got unless $got eq qq(hey $call->[0]\n{"exit":{"text":"exit 3","code":3,"reason":"crashed"}});
+	}
+	is_deeply(\@bad, [], 'and each gets its own');
+};
 
 # Pages that are in memory and are a process's own.
 sub memory {
