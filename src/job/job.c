@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 enum {
@@ -549,21 +548,6 @@ jobs_calls(struct jobs *js)
 	return js->calls;
 }
 
-void
-job_make_name(char *name, size_t size, const char *prefix)
-{
-	static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
-	unsigned char random[8] = { 0 };
-	char text[sizeof(random) + 1];
-	size_t i;
-
-	(void)!getrandom(random, sizeof(random), 0);
-	for (i = 0; i < sizeof(random); i++)
-		text[i] = letters[random[i] % 32];
-	text[i] = '\0';
-	snprintf(name, size, "%s-%s", prefix, text);
-}
-
 /* -1: no memory, or the name is followed already. */
 static int
 find_slot(struct job *j)
@@ -676,27 +660,4 @@ job_forget(struct job *j)
 	j->forgotten = true;
 	if (j->in_callback == 0)
 		job_free(j);
-}
-
-json_t *
-job_end_json(const struct job_end *end)
-{
-	char text[64];
-
-	if (!end->seen)
-		return json_pack("{s:s}", "text", "its end was not seen");
-	if (end->code < 0) {
-		snprintf(text, sizeof(text), "signal %s", end->signal);
-		return json_pack("{s:s, s:s, s:s}", "text", text, "signal", end->signal, "reason", end->reason);
-	}
-	snprintf(text, sizeof(text), "exit %d", end->code);
-	return json_pack("{s:s, s:i, s:s}", "text", text, "code", end->code, "reason", end->reason);
-}
-
-int
-job_end_status(const struct job_end *end)
-{
-	if (!end->seen)
-		return -1;
-	return end->code >= 0 ? end->code : 128 + signal_by_name(end->signal);
 }
