@@ -31,7 +31,7 @@
 	X("Dependents", dependents, READ, "name: string") \
 	X("Graph", graph, READ, "") \
 	X("FindApplication", find_application, READ, "pid: int") \
-	X("Show", show, READ, "name: string") \
+	X("Show", show, READ, "name: string, values: ?bool") \
 	X("SetLogLevel", set_log_level, ADMIN, "level: ?string, modules: ?[]string") \
 	X("Shutdown", shutdown, ADMIN, "hurry: ?bool") \
 	X("Reexec", reexec, ADMIN, "") \

@@ -114,7 +114,7 @@ method_show(struct call *c)
 	def = a->next_def ? a->next_def : a->def;
 	b = call_begin(c);
 	buf_adds(b, "{\"definition\":");
-	render_definition(def, access_of(c->d, c->peer, a->name) >= ACCESS_OPERATE, b);
+	render_definition(def, access_of(c->d, c->peer, a->name) >= ACCESS_OPERATE && !json_is_false(json_object_get(c->args, "values")), b);
 	if (def->at.file != NULL) {
 		buf_adds(b, ",\"origin\":");
 		render_origin(&def->at, b);

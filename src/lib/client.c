@@ -311,6 +311,13 @@ not_varlink(struct appctl *c, struct appctl_error *e)
 	return error_set(e, APPCTL_UNREACHABLE, "what answers at %s is not appctld: it does not speak Varlink", c->s.path);
 }
 
+static int
+varlink_error(const struct appctl *c, const char *name, json_t *parameters, struct appctl_error *e)
+{
+	error_varlink(e, name, parameters);
+	return error_of_node(e, c->s.node);
+}
+
 /* Reads a message whole.  1: a reply, its parameters new in *reply; -1: e. */
 static int
 decode(struct appctl *c, const char *text, size_t len, json_t **reply, bool *continues, struct appctl_error *e)
@@ -326,7 +333,7 @@ decode(struct appctl *c, const char *text, size_t len, json_t **reply, bool *con
 	parameters = json_object_get(message, "parameters");
 	*continues = json_is_true(json_object_get(message, "continues"));
 	if (json_is_string(error))
-		r = error_varlink(e, json_string_value(error), parameters);
+		r = varlink_error(c, json_string_value(error), parameters, e);
 	else
 		*reply = json_is_object(parameters) ? json_incref(parameters) : json_object();
 	if (r > 0 && *reply == NULL)

@@ -147,9 +147,11 @@ static void
 say_not_permitted(struct buf *b, const json_t *p)
 {
 	const char *held = text_of(p, "held"), *name = text_of(p, "name"), *key = text_of(p, "key");
+	bool by_node = strcmp(text_of(p, "by"), "node.conf") == 0;
 
-	buf_printf(b, "not permitted: %s%s%s%s needs the level \"%s\", yours is \"%s\" (see access in appctld.conf(5))",
-		   *name || *key ? "" : "this", *key ? "the key " : "", key, name, text_of(p, "needed"), *held ? held : "none");
+	buf_printf(b, "not permitted: %s%s%s%s needs the level \"%s\", yours is \"%s\" (see %s)",
+		   *name || *key ? "" : "this", *key ? "the key " : "", key, name, text_of(p, "needed"), *held ? held : "none",
+		   by_node ? "allow in that node's node.conf" : "access in appctld.conf(5)");
 }
 
 static void
@@ -278,5 +280,17 @@ error_varlink(struct appctl_error *e, const char *name, json_t *parameters)
 	snprintf(e->name, sizeof(e->name), "%s", name);
 	e->parameters = json_incref(parameters);
 	buf_free(&b);
+	return -1;
+}
+
+int
+error_of_node(struct appctl_error *e, const char *node)
+{
+	char message[sizeof(e->message)];
+
+	if (node == NULL)
+		return -1;
+	snprintf(message, sizeof(message), "%s", e->message);
+	snprintf(e->message, sizeof(e->message), "%.255s: %.700s", node, message);
 	return -1;
 }

@@ -148,8 +148,9 @@ refuse(struct appctl_events *s, const json_t *event, struct appctl_error *e)
 
 	if (event == NULL)
 		return error_set(e, APPCTL_UNREACHABLE, "what answers at %s is not appctld: it sends no events", s->s.path);
-	return error_set(e, message && strncmp(message, "not permitted", 13) == 0 ? APPCTL_NOT_PERMITTED : APPCTL_INVALID, "%s",
-			 message ? message : "appctld refuses the subscription");
+	error_set(e, message && strncmp(message, "not permitted", 13) == 0 ? APPCTL_NOT_PERMITTED : APPCTL_INVALID, "%s",
+		  message ? message : "appctld refuses the subscription");
+	return error_of_node(e, s->s.node);
 }
 
 /* A line as an event.  1: for the caller; 0: not; -1: e. */

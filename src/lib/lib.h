@@ -18,6 +18,8 @@ int error_errno(struct appctl_error *e, int code, const char *fmt, ...) __attrib
 int error_memory(struct appctl_error *e);
 /* From a Varlink error reply. */
 int error_varlink(struct appctl_error *e, const char *name, json_t *parameters);
+/* Says whose it is; node NULL: this one's, nothing is added. */
+int error_of_node(struct appctl_error *e, const char *node);
 
 /* "; $APPCTL_RUNTIME_DIR is not set, …": where else a directory was looked for, for messages.  free() it; may be NULL. */
 char *address_tried(const char *runtime_dir);

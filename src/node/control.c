@@ -17,8 +17,8 @@
 static json_t *
 not_permitted(enum access_level needed, enum access_level held)
 {
-	return json_pack("{s:s, s:{s:s, s:s}}", "error", INTERFACE "NotPermitted", "parameters",
-			 "needed", access_level_name(needed), "held", access_level_name(held));
+	return json_pack("{s:s, s:{s:s, s:s, s:s}}", "error", INTERFACE "NotPermitted", "parameters",
+			 "needed", access_level_name(needed), "held", access_level_name(held), "by", "node.conf");
 }
 
 /* Those that stand on it would be stopped too, whoever they are. */
@@ -28,12 +28,23 @@ reaches_beyond(const struct allow *a, const json_t *parameters)
 	return a->applications.n > 0 && json_is_true(json_object_get(parameters, "with_dependents"));
 }
 
+/* What appctld shows to us, who may operate, and the peer may not see. */
+static json_t *
+hide(const struct allow *a, const struct control_method *m, json_t *parameters)
+{
+	if (strcmp(m->name, "Show") != 0 || !json_is_object(parameters) ||
+	    allow_control(a, ACCESS_OPERATE, json_string_value(json_object_get(parameters, "name"))) ||
+	    json_object_set_new(parameters, "values", json_false()) == 0)
+		return NULL;
+	return not_permitted(ACCESS_OPERATE, a->control);
+}
+
 static json_t *
 judge(const struct channel *c, const char *caller, json_t *call)
 {
 	const struct allow *a = channel_allow(c);
 	const char *name = json_string_value(json_object_get(call, "method"));
-	const json_t *parameters = json_object_get(call, "parameters");
+	json_t *parameters = json_object_get(call, "parameters");
 	const struct control_method *m;
 	const char *app = NULL;
 
@@ -46,7 +57,7 @@ judge(const struct channel *c, const char *caller, json_t *call)
 	if (control_is_of_one(m))
 		app = json_string_value(json_object_get(parameters, "name"));
 	if (allow_control(a, m->level, app) && !reaches_beyond(a, parameters))
-		return NULL;
+		return hide(a, m, parameters);
 	return not_permitted(m->level, a->control < m->level ? a->control : ACCESS_READ);
 }
 

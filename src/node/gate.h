@@ -10,7 +10,8 @@
 /*
  * A peer's way to a Varlink service of this machine.  Every call is read, judged, and written anew from what was read, so
  * that the service cannot read it otherwise; the next one waits until the one before it is answered, so that refusals
- * stand where their answers belong.  A call that is no JSON, has a member twice or is too long ends the channel.
+ * stand where their answers belong.  A call that is no JSON, has a member twice or is too long ends the channel, and
+ * so does one that is cut.  A peer has a limited number of such ways, so that the service has room for others.
  */
 
 /* May change the call.  NULL: it is passed on; else the reply that refuses it.  caller: NODE/NAME, or NULL: a node itself. */

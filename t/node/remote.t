@@ -67,7 +67,8 @@ subtest 'what needs an admin is refused' => sub {
 	for my $command (['reload'], ['diff'], ['loglevel', 'debug'], ['reexec'], ['shutdown']) {
 		my $r = there(@$command);
 		is($r->{exit}, 5, "@$command");
-		like($r->{err}, qr/not permitted|admin/i, 'is said');
+		like($r->{err}, qr/^appctl: you: not permitted: this needs the level "admin", yours is "operate" \(see allow in that node's node\.conf\)$/,
+			'with the node and the place to change it');
 	}
 	is($you->appctl_json('status')->{shutting_down}, JSON::PP::false, 'nothing came of it');
 };
@@ -154,7 +155,7 @@ subtest 'in raw Varlink' => sub {
 	my @r = raw(call('GetMode') . call('Shutdown') . call('IsModeStable') . call('Reload'), 4);
 	is($r[0]{parameters}{mode}, 'day', 'many calls at once are answered in their order');
 	is($r[1]{error}, 'org.appctl.Control.NotPermitted', 'with refusals where they belong');
-	is_deeply($r[1]{parameters}, { needed => 'admin', held => 'operate' });
+	is_deeply($r[1]{parameters}, { needed => 'admin', held => 'operate', by => 'node.conf' });
 	ok(exists $r[2]{parameters}{stable});
 	is($r[3]{error}, 'org.appctl.Control.NotPermitted');
 	@r = raw(call('Shutdown', {}, oneway => JSON::PP::true) . call('GetMode'), 1);
