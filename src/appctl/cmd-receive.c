@@ -156,5 +156,5 @@ const struct cmd cmd_receive = {
 	.name = "receive", .operands = "[APP]", .summary = "print the messages in a mailbox, and take them",
 	.about = "One a line, oldest first.  Without APP it is the mailbox of the application that this is run by, or of the user; "
 		 "root and appctld's own user may read any.  A message is taken when it has been printed.  Status 4: none came in time.",
-	.opts = receive_opts, .min = 0, .max = 1, .first = COMPLETE_APPS, .others = COMPLETE_NOTHING, .run = run_receive,
+	.opts = receive_opts, .min = 0, .max = 1, .first = COMPLETE_APPS, .others = COMPLETE_NOTHING, .there = THERE_AS_A_WHOLE, .run = run_receive,
 };

@@ -26,5 +26,5 @@ const struct cmd cmd_self = {
 	.name = "self", .operands = "", .summary = "print the address that messages sent from here bear",
 	.about = "NODE/APPLICATION where this is run by an application, else NODE/~USER: where replies go, and what "
 		 "\"appctl receive\" reads.",
-	.opts = no_opts, .min = 0, .max = 0, .first = COMPLETE_NOTHING, .others = COMPLETE_NOTHING, .run = run_self,
+	.opts = no_opts, .min = 0, .max = 0, .first = COMPLETE_NOTHING, .others = COMPLETE_NOTHING, .there = THERE_AS_A_WHOLE, .run = run_self,
 };

@@ -6,10 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-enum { OPT_NODE, OPT_STDIN };
+enum { OPT_STDIN };
 
 static const struct opt send_opts[] = {
-	[OPT_NODE] = { "node", 'n', "NODE", COMPLETE_NODES, "the node that the application is on (default: this one)" },
 	[OPT_STDIN] = { "stdin", 0, NULL, COMPLETE_NOTHING, "send each line of standard input as a message; so does - as the text" },
 	{ NULL, 0, NULL, COMPLETE_NOTHING, NULL },
 };
@@ -100,10 +99,9 @@ post_words(struct sending *s, struct appctl_error *e)
 static char *
 address(const struct cmdline *l)
 {
-	const char *node = value_of(l, &send_opts[OPT_NODE]);
 	char *to;
 
-	if ((node ? asprintf(&to, "%s/%s", node, l->operands[0]) : asprintf(&to, "%s", l->operands[0])) < 0)
+	if ((l->node ? asprintf(&to, "%s/%s", l->node, l->operands[0]) : asprintf(&to, "%s", l->operands[0])) < 0)
 		no_memory();
 	return to;
 }
@@ -136,7 +134,7 @@ run_send(struct cmdline *l)
 		return usage_error(l, "which message?");
 	if (has(l, &send_opts[OPT_STDIN]) && l->operand_count > 1)
 		return usage_error(l, "--stdin: then the messages are lines of standard input");
-	if (value_of(l, &send_opts[OPT_NODE]) != NULL && strchr(l->operands[0], '/') != NULL)
+	if (l->node != NULL && strchr(l->operands[0], '/') != NULL)
 		return usage_error(l, "%s names a node already", l->operands[0]);
 	s.m = appctl_mail_new(l->runtime_dir, &e);
 	if (s.m == NULL)
@@ -159,5 +157,5 @@ const struct cmd cmd_send = {
 		 "the mailbox, which outlives appctl-node.  1 with \"outcome unknown\": the link broke before the answer; it is not "
 		 "sent again by itself.",
 	.opts = send_opts, .min = 1, .max = -1, .first = COMPLETE_APPS, .others = COMPLETE_NOTHING, .own_options_end = true,
-	.run = run_send,
+	.there = THERE_BY_ITSELF, .run = run_send,
 };

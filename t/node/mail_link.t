@@ -45,6 +45,10 @@ subtest 'there and back' => sub {
 	is_deeply($answer, { map { $_ => $_ % 3 ? undef : 'no_such_application' } 1 .. 30 }, 'of many, exactly those that cannot be delivered');
 	is($alice->appctl('send', 'bob/nobody', 'x')->{exit}, 3, 'status 3');
 	is($alice->appctl('send', 'bob/chat', 'x' x 65536)->{exit}, 0, 'a large one');
+	$alice->appctl('-n', 'bob', 'send', 'other', 'by -n');
+	is($bob->appctl('receive', 'other')->{out}, "by -n\n", '-n before the command');
+	is($alice->appctl('send', '-n', 'bob', 'other', 'by -n')->{exit}, 0, 'and behind it');
+	is($alice->appctl('send', '-n', 'bob', 'bob/other', 'x')->{exit}, 2, 'a node twice');
 	my ($kept) = reverse(Appctl::Mail->new($bob)->present('chat'));
 	is(length $kept->{text}, 65536, 'is whole');
 	$_->stop for $alice, $bob;
@@ -171,7 +175,7 @@ sub in_background {
 	POSIX::_exit(0);
 }
 
-subtest 'appctl-node killed at random, here and there, while messages flow' => sub {
+subtest 'appctl-node killed at random, here and there, engines too, while messages flow' => sub {
 	my ($alice, $bob) = nodes();
 	my $dir = $alice->dir;
 	my $stop = "$dir/stop";
@@ -181,8 +185,19 @@ subtest 'appctl-node killed at random, here and there, while messages flow' => s
 	for (1 .. $rounds) {
 		Time::HiRes::sleep(0.1 + rand 0.3);
 		my $victim = rand() < 0.5 ? $alice : $bob;
+		if ($_ % 4 == 0) {			# appctld's engine, which says who is who
+			my $engine = eval { $victim->engine_pid } or next;
+			kill KILL => $engine;
+			next;
+		}
 		my $pid = eval { $victim->node_pid } or next;
-		kill KILL => $pid;
+		if ($_ % 4 == 1) {			# a pause
+			kill STOP => $pid;
+			Time::HiRes::sleep(0.3);
+			kill CONT => $pid;
+		} else {
+			kill KILL => $pid;
+		}
 	}
 	Time::HiRes::sleep(1);
 	spew($stop, '');
@@ -213,7 +228,7 @@ subtest 'appctl-node killed at random, here and there, while messages flow' => s
 		}
 	}
 	note(join ', ', map { "$total{$_} $_" } sort keys %total);
-	cmp_ok($total{sent} // 0, '>', 100, "messages flowed: $rounds kills");
+	cmp_ok($total{sent} // 0, '>', 100, "messages flowed: $rounds faults");
 	is_deeply([grep { $count{$_} > 1 } keys %count], [], 'none twice');
 	is_deeply(\@disorder, [], 'none out of order');
 	is_deeply(\@lost, [], 'none lost that was said to be sent');
