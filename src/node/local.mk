@@ -27,10 +27,11 @@ appctl_node_SOURCES = \
 	src/node/control.c src/node/control.h \
 	src/node/gate.c src/node/gate.h \
 	src/node/mail.c src/node/mail.h \
-	src/node/mail_client.c \
+	src/node/mail_client.c src/node/mail_client.h \
 	src/node/mail_in.c \
 	src/node/mail_inbox.c \
 	src/node/mail_out.c \
+	src/node/mail_reader.c \
 	src/node/services.c \
 	src/node/spawn.c src/node/spawn.h \
 	src/node/stdio.c src/node/stdio.h \

@@ -19,7 +19,8 @@
  *
  *	mail.c		the service's beginning and end, turns
  *	mail_inbox.c	which mailboxes there are: appctld is asked
- *	mail_client.c	mail.sock
+ *	mail_client.c	mail.sock, what comes there
+ *	mail_reader.c	and what goes to who reads a mailbox
  *	mail_out.c	to other nodes: one channel each
  *	mail_in.c	from other nodes
  */
@@ -60,9 +61,10 @@ struct mail {
 	TAILQ_HEAD(, mail_client) answered;	/* who is owed a line */
 	struct u64map by_id;		/* clients */
 	uint64_t last_id;
-	unsigned client_count;
+	unsigned client_count, clients_max;
 	size_t held;			/* bytes of lines that have not ended, over all clients */
 	struct timer *half;		/* looks for those, and for clients that are done */
+	int64_t half_at;		/* when; 0: not at all */
 	uid_t owner;			/* of appctld's runtime directory */
 	struct buf line;		/* lines that are being made */
 	struct buf unescaped;

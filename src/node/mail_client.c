@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
-#include "node/mail.h"
+#include "node/mail_client.h"
 
 #include "base/log.h"
-#include "core/event.h"
-#include "node/caller.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,47 +19,32 @@
  * than its own limits.
  */
 enum {
-	CLIENTS_MAX = 1024,
+	CLIENTS_MAX = 1024,		/* as far as descriptors go: */
+	OTHER_FILES = 400,		/* mailboxes, links and what else is open */
 	CLIENTS_OF_USER = 256,		/* not of root and the daemon's user */
-	PUSHED_MAX = 128 * 1024,	/* messages that it has not taken from the socket */
-	QUEUED_MAX = 512 * 1024,	/* and answers: then it is not read.  Far more than PUSHED_MAX: what it says is done must get through */
-	PIECE = 64 * 1024,		/* messages that are made into lines at once */
+	/* Answers and messages that it has not taken: then it is not read.  Far more than PUSHED_MAX: what it says is done must get through. */
+	QUEUED_MAX = 512 * 1024,
+	KEEP = 64 * 1024,		/* of the memory for its lines, between two of them */
 	HELD_MAX = 16 * 1024 * 1024,	/* of lines that have not ended, all clients together */
 	HALF_MS = 10000,		/* for a line to end */
 };
 
-struct mail_client {
-	TAILQ_ENTRY(mail_client) entry, answered_entry;
-	struct mail *m;
-	uint64_t id;
-	struct conn *conn;
-	uid_t uid;
-	struct caller *asked;		/* until it is known who it is */
-	char self[MAIL_NODE_MAX + 1 + MAIL_NAME_MAX + 1];
-	const char *name;		/* of self; NULL: not known yet */
-	struct buf in;			/* lines that were not dealt with */
-	size_t in_at;
-	int64_t half_ms;		/* since when the last one has not ended; 0: it has */
-	bool ended, closing;
-	struct mail_wait wait;
-	bool waits_for_room;		/* on the way to a node */
-
-	uint64_t sent;			/* messages that it has sent */
-	uint64_t unanswered;		/* of those */
-	uint64_t ok_first, ok_last;	/* owed: {"sent":[…]}; 0: nothing */
-	bool is_owed;
-
-	struct inbox *reading;		/* NULL: none */
-	bool flowing;			/* what comes there is given to it */
-	bool stops_at_end;		/* "wait":false */
-};
-
 static void process(struct mail_client *cl);
+
+/* Looks at all of them then, or earlier. */
+static void
+look_at(struct mail *m, int64_t at_ms)
+{
+	if (m->half_at != 0 && m->half_at <= at_ms)
+		return;
+	m->half_at = at_ms;
+	timer_at(m->half, at_ms);
+}
 
 /* --- lines to it --- */
 
-static void
-write_line(struct mail_client *cl)
+void
+client_write_line(struct mail_client *cl)
 {
 	struct buf *b = &cl->m->line;
 
@@ -82,19 +65,19 @@ tell_sent(struct mail_client *cl)
 	buf_clear(&cl->m->line);
 	mail_put_sent(&cl->m->line, cl->ok_first, cl->ok_last);
 	cl->ok_first = 0;
-	write_line(cl);
+	client_write_line(cl);
 }
 
-static void
-say_error(struct mail_client *cl, const char *code, const char *text)
+void
+client_say_error(struct mail_client *cl, const char *code, const char *text)
 {
 	buf_clear(&cl->m->line);
 	mail_put_error(&cl->m->line, code, text);
-	write_line(cl);
+	client_write_line(cl);
 	cl->closing = true;
 	conn_finish(cl->conn);
 	cl->half_ms = clock_mono_ms();
-	timer_at(cl->m->half, cl->half_ms);
+	look_at(cl->m, cl->half_ms);
 }
 
 static void
@@ -116,7 +99,7 @@ answer(void *arg, uint64_t first, uint64_t last, const char *code, const char *t
 		tell_sent(cl);
 		buf_clear(&cl->m->line);
 		mail_put_failed(&cl->m->line, first, code, text);
-		write_line(cl);
+		client_write_line(cl);
 	} else if (cl->ok_first != 0 && cl->ok_last + 1 == first) {
 		cl->ok_last = last;
 	} else {
@@ -140,23 +123,11 @@ mail_client_answer(struct mail *m, uint64_t id, uint64_t first, uint64_t last, c
 /* --- its end --- */
 
 static void
-stop_reading(struct mail_client *cl)
-{
-	if (cl->reading == NULL)
-		return;
-	cl->reading->reader = NULL;
-	mailbox_rewind(cl->reading->box);
-	mailbox_rest(cl->reading->box);
-	cl->reading = NULL;
-	cl->flowing = false;
-}
-
-static void
 client_free(struct mail_client *cl)
 {
 	struct mail *m = cl->m;
 
-	stop_reading(cl);
+	client_stop_reading(cl);
 	mail_out_forget(m, cl);
 	mail_wait_drop(&cl->wait);
 	if (cl->asked != NULL)
@@ -200,151 +171,9 @@ mail_clients_tell(struct mail *m)
 		cl->is_owed = false;
 		tell_sent(cl);
 		if (is_done(cl))
-			timer_at(m->half, clock_mono_ms());	/* whoever called may still have it in hand */
+			look_at(m, clock_mono_ms());	/* whoever called may still have it in hand */
 		arm(cl);
 	}
-}
-
-/* --- what it reads --- */
-
-/* Printing a time takes longer than all the rest of a line: the second stays the same for many. */
-static struct mail_text
-time_text(int64_t us)
-{
-	static struct buf text;
-	static int64_t second = -1;
-	int64_t rest = us % 1000000;
-	size_t i;
-
-	if (us < 0 || us / 1000000 != second || text.failed) {
-		buf_free(&text);
-		print_time(&text, us);
-		second = us / 1000000;
-	}
-	for (i = 0; i < 6 && us >= 0 && text.len == 27; i++, rest /= 10)
-		text.data[25 - i] = (char)('0' + rest % 10);
-	return (struct mail_text){ text.data, text.failed ? 0 : text.len };
-}
-
-/* Some of what is there.  false: there was nothing. */
-static bool
-push_piece(struct mail_client *cl)
-{
-	struct buf *out = &cl->m->line;
-	struct mailbox *b = cl->reading->box;
-	struct mail_record r = { 0 };
-	size_t len, at = 0, used;
-	const char *data;
-	struct err err;
-
-	if (mailbox_read(b, &data, &len, &err) < 0) {
-		log_write(LOG_NODE, LOG_LEVEL_ERROR, "%s", err.msg);
-		say_error(cl, "failed", err.msg);
-		return false;
-	}
-	if (len == 0)
-		return false;
-	buf_clear(out);
-	while (out->len < PIECE && (used = mail_record_get(data + at, len - at, &r, NULL)) > 0) {
-		mail_put_message(out, r.n, r.from, time_text(r.at_us), r.text);
-		at += used;
-	}
-	mailbox_read_on(b, at, r.n);
-	write_line(cl);
-	return true;
-}
-
-void
-mail_client_push(struct mail_client *cl)
-{
-	if (cl->closing || !cl->flowing)
-		return;
-	while (!cl->closing && conn_queued(cl->conn) < PUSHED_MAX && push_piece(cl))
-		;
-	if (!cl->closing && cl->stops_at_end && mailbox_was_read(cl->reading->box)) {
-		cl->flowing = false;
-		buf_clear(&cl->m->line);
-		mail_put_empty(&cl->m->line);
-		write_line(cl);
-	}
-}
-
-static void __attribute__((format(printf, 3, 4)))
-refuse_reading(struct mail_client *cl, const char *code, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	buf_clear(&cl->m->line);
-	mail_put_refused(&cl->m->line, code, text);
-	write_line(cl);
-}
-
-/* Its own; root and the daemon's user read any. */
-static bool
-may_read(const struct mail_client *cl, struct mail_text app)
-{
-	return app.data == NULL || (strlen(cl->name) == app.len && memcmp(cl->name, app.data, app.len) == 0) || cl->uid == 0 ||
-	       cl->uid == cl->m->owner;
-}
-
-static bool
-begin_reading(struct mail_client *cl, const struct mail_line *l)
-{
-	struct mail_text name = l->app.data ? l->app : (struct mail_text){ cl->name, strlen(cl->name) };
-	const char *code;
-	struct inbox *in;
-
-	if (!may_read(cl, l->app) || !mail_name_ok(name.data, name.len)) {
-		refuse_reading(cl, "not_permitted", "%s reads the mailbox of %s only", cl->name, cl->name);
-		return true;
-	}
-	in = inbox_find(cl->m, name.data, name.len, l->app.data == NULL, &cl->wait, &code);
-	if (in == NULL && code == NULL)
-		return false;
-	if (in == NULL) {
-		char text[512];
-
-		snprintf(text, sizeof(text), "%s", buf_cstr(&cl->m->line));
-		refuse_reading(cl, code, "%s", text);
-		return true;
-	}
-	if (in->reader != NULL && in->reader != cl) {
-		refuse_reading(cl, "busy", "somebody else reads the mailbox of %s", in->name);
-		return true;
-	}
-	if (cl->reading != in)
-		stop_reading(cl);
-	cl->reading = in;
-	in->reader = cl;
-	mailbox_expire(in->box, post_limits(cl->m->post), &cl->m->now);
-	mailbox_rewind(in->box);
-	cl->flowing = true;
-	cl->stops_at_end = !l->wait;
-	mail_client_push(cl);
-	return true;
-}
-
-static void
-take_done(struct mail_client *cl, uint64_t n)
-{
-	struct err err;
-
-	if (cl->reading == NULL)
-		say_error(cl, "invalid", "done without receive");
-	else if (mailbox_take(cl->reading->box, n, &err) < 0)
-		say_error(cl, "failed", err.msg);
-}
-
-void
-mail_client_leave(struct mail_client *cl, struct inbox *in)
-{
-	(void)in;
-	stop_reading(cl);
-	say_error(cl, "no_such_application", "the application is gone, and its mailbox with it");
 }
 
 /* --- what it sends --- */
@@ -419,17 +248,17 @@ obey(struct mail_client *cl, const struct mail_line *l)
 	case MAIL_SEND:
 		return send_it(cl, l);
 	case MAIL_RECEIVE:
-		return begin_reading(cl, l);
+		return client_begin_reading(cl, l);
 	case MAIL_DONE:
-		take_done(cl, l->n);
+		client_take_done(cl, l->n);
 		return true;
 	case MAIL_ASK_SELF:
 		buf_clear(&cl->m->line);
 		mail_put_self(&cl->m->line, cl->self);
-		write_line(cl);
+		client_write_line(cl);
 		return true;
 	default:
-		say_error(cl, "invalid", "that is for this side to say");
+		client_say_error(cl, "invalid", "that is for this side to say");
 		return true;
 	}
 }
@@ -444,7 +273,7 @@ take_line(struct mail_client *cl, const char *text, size_t len)
 	if (len == 0)
 		return true;
 	if (mail_line_read(&l, text, len, &cl->m->unescaped, &err) < 0) {
-		say_error(cl, "invalid", err.msg);
+		client_say_error(cl, "invalid", err.msg);
 		return true;
 	}
 	return obey(cl, &l);
@@ -458,7 +287,7 @@ keep_rest(struct mail_client *cl)
 
 	buf_consume(&cl->in, cl->in_at);
 	cl->in_at = 0;
-	if (cl->in.len == 0 && cl->in.cap > PIECE)
+	if (cl->in.len == 0 && cl->in.cap > KEEP)
 		buf_free(&cl->in);
 	cl->m->held -= was - cl->in.len;
 }
@@ -473,7 +302,7 @@ mind_half_line(struct mail_client *cl)
 	if (!half || cl->half_ms == 0)
 		cl->half_ms = half ? clock_mono_ms() : 0;
 	if (half)
-		timer_at(cl->m->half, clock_mono_ms() + HALF_MS / 2);
+		look_at(cl->m, clock_mono_ms() + HALF_MS / 2);
 }
 
 static bool
@@ -495,7 +324,7 @@ process(struct mail_client *cl)
 		newline = memchr(cl->in.data + cl->in_at, '\n', cl->in.len - cl->in_at);
 		len = (size_t)((newline ? newline : cl->in.data + cl->in.len) - (cl->in.data + cl->in_at));
 		if (len > MAIL_LINE_MAX) {
-			say_error(cl, "invalid", "a line that is too long");
+			client_say_error(cl, "invalid", "a line that is too long");
 			break;
 		}
 		if ((newline == NULL && !cl->ended) || !take_line(cl, cl->in.data + cl->in_at, len))
@@ -506,7 +335,7 @@ process(struct mail_client *cl)
 	mind_half_line(cl);
 	owe(cl);
 	if (mail_settle(cl->m, answer, cl) < 0)
-		say_error(cl, "outcome_unknown", "no memory for answers");
+		client_say_error(cl, "outcome_unknown", "no memory for answers");
 }
 
 void
@@ -534,7 +363,7 @@ came(void *arg, struct conn *c, const char *data, size_t len)
 	cl->m->held += len;
 	process(cl);
 	if (cl->m->held > HELD_MAX && cl->in.len > CONN_ALL)
-		say_error(cl, "busy", "too many long lines at once");
+		client_say_error(cl, "busy", "too many long lines at once");
 }
 
 static void
@@ -577,16 +406,19 @@ static void
 known(void *arg, const char *address)
 {
 	struct mail_client *cl = arg;
-	const char *slash = strchr(address, '/');
-	const char *code;
+	const char *name = strchr(address, '/') + 1, *code;
 	struct mail_wait none = { 0 };
 
 	cl->asked = NULL;
-	snprintf(cl->self, sizeof(cl->self), "%s", address);
-	cl->name = slash ? cl->self + (slash - address) + 1 : cl->self;
+	if (strlen(address) < sizeof(cl->self) && mail_name_ok(name, strlen(name)))
+		strcpy(cl->self, address);
+	else
+		snprintf(cl->self, sizeof(cl->self), "%s/~%u", cl->m->node->name, (unsigned)cl->uid);
+	cl->name = strchr(cl->self, '/') + 1;
 	mail_turn(cl->m);
-	/* Who comes has a mailbox from then on. */
-	if (!mail_name_ok(cl->name, strlen(cl->name)) || inbox_find(cl->m, cl->name, strlen(cl->name), true, &none, &code) == NULL)
+	/* Who comes has a mailbox from then on, but for users that are a number alone: anybody may have thousands of those. */
+	cl->has_mailbox = cl->name[0] != '~' || cl->name[1] < '0' || cl->name[1] > '9';
+	if (cl->has_mailbox && inbox_find(cl->m, cl->name, strlen(cl->name), true, &none, &code) == NULL)
 		log_write(LOG_NODE, LOG_LEVEL_WARNING, "no mailbox for %s: %s", cl->self, buf_cstr(&cl->m->line));
 	process(cl);
 }
@@ -597,7 +429,7 @@ too_many(const struct mail *m, uid_t uid)
 	const struct mail_client *cl;
 	unsigned n = 0;
 
-	if (m->client_count >= CLIENTS_MAX)
+	if (m->client_count >= m->clients_max)
 		return true;
 	if (uid == 0 || uid == m->owner)
 		return false;
@@ -655,17 +487,32 @@ look_around(void *arg)
 	struct mail_client *cl, *next;
 	bool any = false;
 
+	m->half_at = 0;
 	for (cl = TAILQ_FIRST(&m->clients); cl != NULL; cl = next) {
 		next = TAILQ_NEXT(cl, entry);
 		if (is_done(cl) || (cl->half_ms != 0 && cl->closing && now - cl->half_ms >= HALF_MS))
 			client_free(cl);	/* the second: it does not even take the error */
 		else if (cl->half_ms != 0 && now - cl->half_ms >= HALF_MS)
-			say_error(cl, "timed_out", "a line that does not end");
+			client_say_error(cl, "timed_out", "a line that does not end");
 		else
 			any |= cl->half_ms != 0;
 	}
 	if (any)
-		timer_at(m->half, now + HALF_MS / 2);
+		look_at(m, now + HALF_MS / 2);
+}
+
+/* Whoever connects must not take the descriptors that mailboxes need. */
+static unsigned
+clients_max(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return CLIENTS_MAX / 2;
+	l.rlim_cur = l.rlim_max < CLIENTS_MAX + OTHER_FILES ? l.rlim_max : CLIENTS_MAX + OTHER_FILES;
+	if (setrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur <= 2 * OTHER_FILES)
+		return OTHER_FILES / 2;
+	return (unsigned)l.rlim_cur - OTHER_FILES;
 }
 
 int
@@ -673,6 +520,7 @@ mail_clients_start(struct mail *m, struct err *err)
 {
 	char path[PATH_MAX];
 
+	m->clients_max = clients_max();
 	m->half = timer_new(m->node->loop, look_around, m);
 	if (m->half == NULL)
 		return err_set(err, ENOMEM, "mail.sock");
