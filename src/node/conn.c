@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -33,8 +34,12 @@ struct conn {
 	size_t out_at;
 	size_t read_max;		/* at once; 0: not now */
 	bool ended, finishing, broken;
+	bool left;			/* in the list of those */
+	TAILQ_ENTRY(conn) left_entry;
 	bool in_callback, freed;	/* freed in its own callback: only its memory is left */
 };
+
+static TAILQ_HEAD(, conn) all_left = TAILQ_HEAD_INITIALIZER(all_left);
 
 struct conn_listener {
 	int fd;
@@ -267,12 +272,56 @@ conn_free(struct conn *c)
 		return;
 	if (!c->broken)
 		flush(c);
+	if (c->left)
+		TAILQ_REMOVE(&all_left, c, left_entry);
 	watch_free(c->watch);
 	close(c->fd);
 	buf_free(&c->out);
 	c->freed = true;
 	if (!c->in_callback)
 		free(c);
+}
+
+static void
+left_drained(void *arg, struct conn *c)
+{
+	(void)arg;
+	conn_free(c);
+}
+
+static void
+left_broken(void *arg, struct conn *c, const char *why)
+{
+	(void)arg;
+	(void)why;
+	conn_free(c);
+}
+
+void
+conn_leave(struct conn *take)
+{
+	static const struct conn_handler handler = { .drained = left_drained, .broken = left_broken };
+
+	if (take == NULL)
+		return;
+	if (take->broken || flush(take) < 0 || conn_queued(take) == 0) {
+		conn_free(take);
+		return;
+	}
+	conn_set_handler(take, &handler, NULL);
+	conn_read(take, 0);
+	conn_finish(take);
+	take->left = true;
+	TAILQ_INSERT_TAIL(&all_left, take, left_entry);
+}
+
+void
+conn_forget_left(void)
+{
+	struct conn *c;
+
+	while ((c = TAILQ_FIRST(&all_left)) != NULL)
+		conn_free(c);
 }
 
 int

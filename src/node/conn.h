@@ -41,6 +41,9 @@ void conn_read(struct conn *c, size_t max);		/* so many bytes at once and no mor
 void conn_finish(struct conn *c);			/* nothing more will be written; what is queued goes out */
 /* Writes what the kernel takes at once of what is queued, closes. */
 void conn_free(struct conn *c);				/* NULL is fine */
+/* Lets go of it: what is queued goes out as far as somebody takes it.  NULL is fine. */
+void conn_leave(struct conn *take);
+void conn_forget_left(void);				/* those, at the end of the program */
 /* Who is there, as it was when it connected.  -1: not known. */
 int conn_peer(const struct conn *c, pid_t *pid, uid_t *uid);
 

@@ -13,7 +13,7 @@ enum { OUT_MAX = 4 * 1024 * 1024 };	/* objects that the client does not read; by
 
 struct framed {
 	struct conn *conn;
-	struct channel *channel;	/* NULL: it has closed, what the connection has not taken yet goes out */
+	struct channel *channel;	/* NULL: the client has closed it */
 	struct buf in;			/* what is no whole record yet */
 	size_t told[CHANNEL_STREAMS];	/* room that the client knows of */
 	size_t untold[CHANNEL_STREAMS];	/* bytes of the channel that wait in the connection's buffer */
@@ -31,10 +31,9 @@ framed_free(struct framed *f)
 static void
 end(struct framed *f, json_t *take_how)
 {
-	if (f->channel != NULL)
-		channel_close(f->channel, take_how);
-	else
-		json_decref(take_how);
+	channel_close(f->channel, take_how);
+	conn_leave(f->conn);
+	f->conn = NULL;
 	framed_free(f);
 }
 
@@ -117,12 +116,10 @@ channel_closed(void *arg, struct channel *c, const json_t *how)
 	struct framed *f = arg;
 
 	(void)c;
-	f->channel = NULL;
 	put_json(f, RECORD_CLOSE, how);
-	conn_read(f->conn, 0);
-	conn_finish(f->conn);
-	if (conn_queued(f->conn) == 0)
-		framed_free(f);
+	conn_leave(f->conn);
+	f->conn = NULL;
+	framed_free(f);
 }
 
 const struct channel_handler framed_channel_handler = {
@@ -235,10 +232,6 @@ conn_drained(void *arg, struct conn *conn)
 	unsigned i;
 
 	(void)conn;
-	if (f->channel == NULL) {
-		framed_free(f);
-		return;
-	}
 	for (i = 0; i < CHANNEL_STREAMS; i++) {
 		if (f->untold[i] > 0)
 			channel_took(f->channel, i, f->untold[i]);

@@ -6,6 +6,7 @@
 #include "job/calls.h"
 #include "net/random.h"
 #include "node/bridge.h"
+#include "node/conn.h"
 #include "node/lines.h"
 #include "node/peers.h"
 #include "node/service.h"
@@ -143,6 +144,7 @@ node_stop(struct node *n)
 	bridge_free(n->bridge);
 	n->bridge = NULL;
 	lines_free(n->lines);
+	conn_forget_left();
 	for (s = services; s->name != NULL; s++)
 		if (s->stop != NULL)
 			s->stop(n);

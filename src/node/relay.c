@@ -6,7 +6,7 @@
 
 struct relay {
 	struct conn *conn;
-	struct channel *channel;	/* NULL: it has closed, what the connection has not taken yet goes out */
+	struct channel *channel;
 	size_t untold;			/* bytes of the channel that wait in the connection's buffer */
 	bool conn_ended, channel_ended;
 };
@@ -62,10 +62,6 @@ conn_drained(void *arg, struct conn *conn)
 	struct relay *r = arg;
 
 	(void)conn;
-	if (r->channel == NULL) {
-		relay_free(r);
-		return;
-	}
 	channel_took(r->channel, 0, r->untold);
 	r->untold = 0;
 	both_ended(r);
@@ -78,8 +74,7 @@ conn_broken(void *arg, struct conn *conn, const char *why)
 
 	(void)conn;
 	(void)why;
-	if (r->channel != NULL)
-		channel_close(r->channel, NULL);
+	channel_close(r->channel, NULL);
 	relay_free(r);
 }
 
@@ -128,11 +123,8 @@ channel_closed(void *arg, struct channel *c, const json_t *how)
 
 	(void)c;
 	(void)how;
-	r->channel = NULL;
-	conn_read(r->conn, 0);
-	conn_finish(r->conn);
-	if (conn_queued(r->conn) == 0)
-		relay_free(r);
+	conn_leave(r->conn);
+	free(r);
 }
 
 const struct channel_handler relay_channel_handler = {

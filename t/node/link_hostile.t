@@ -114,7 +114,7 @@ SKIP: {
 		is(ups($_->wait_event({ event => 'node_up' }) && $_), 1, $_->name . ' is linked') for $alice, $bob;
 		my $eve = node(node => 'eve', peers => [$bob], settings => $tls->('mallory'));
 		is(refused($eve, 'bob')->{code}, 'unreachable', 'one of another node is refused');
-		like($bob->log_text, qr/its certificate is not one of node eve/, 'for that');
+		like($bob->wait_event({ event => 'app_alarm' })->{text}, qr/its certificate is not one of node eve/, 'for that');
 		my $carol = node(node => 'carol', peers => [['dave', $bob->address, $bob->port]], settings => $tls->('carol'));
 		like(refused($carol, 'dave')->{message}, qr/not one of node dave|this is node bob/, 'and so is a listener that is another one');
 		my $frank = node(node => 'frank', peers => [$bob], settings => $tls->('frank'), cookie => 'fedcba9876543210' x 4);
