@@ -58,6 +58,37 @@ the_pre_shared_key_is_that_of_the_document(void **state)
 }
 
 static void
+each_pair_and_direction_of_nodes_has_its_own(void **state)
+{
+	uint8_t key[32];
+	char there[CHALLENGE_HEX_SIZE], back[CHALLENGE_HEX_SIZE];
+
+	(void)state;
+	challenge_pair_psk("appctl-node", SECRET, strlen(SECRET), "alice", "bob", key);
+	challenge_hex(key, there);
+	assert_string_equal(there, "c0d7c4ff596061f72c719bf22f6f8b8d0aedd0988483b05f417f5277bcdd1aa4");
+	challenge_pair_psk("appctl-node", SECRET, strlen(SECRET), "bob", "alice", key);
+	challenge_hex(key, back);
+	assert_string_not_equal(there, back);
+}
+
+static void
+roles_have_other_names_between_nodes(void **state)
+{
+	char base[CHALLENGE_HEX_SIZE], other[CHALLENGE_HEX_SIZE];
+	struct challenge c = sample();
+
+	(void)state;
+	challenge_mac(&c, CHALLENGE_CONNECTOR, SECRET, strlen(SECRET), base);
+	c.connector_role = "connector";
+	c.acceptor_role = "acceptor";
+	challenge_mac(&c, CHALLENGE_CONNECTOR, SECRET, strlen(SECRET), other);
+	assert_string_not_equal(base, other);
+	challenge_mac(&c, CHALLENGE_ACCEPTOR, SECRET, strlen(SECRET), base);
+	assert_string_not_equal(base, other);
+}
+
+static void
 every_part_is_under_the_mac(void **state)
 {
 	char base[CHALLENGE_HEX_SIZE], other[CHALLENGE_HEX_SIZE];
@@ -214,6 +245,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(macs_are_those_of_the_document),
 		cmocka_unit_test(the_pre_shared_key_is_that_of_the_document),
+		cmocka_unit_test(each_pair_and_direction_of_nodes_has_its_own),
+		cmocka_unit_test(roles_have_other_names_between_nodes),
 		cmocka_unit_test(every_part_is_under_the_mac),
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(other_orders_and_blanks_are_the_same),

@@ -24,6 +24,11 @@ t_unit_frames_SOURCES = t/unit/frames.c
 t_unit_frames_CPPFLAGS = $(unit_cppflags)
 t_unit_frames_LDADD = $(net_libs) $(CMOCKA_LIBS)
 
+UNIT_TESTS += t/unit/allow
+t_unit_allow_SOURCES = t/unit/allow.c
+t_unit_allow_CPPFLAGS = $(unit_cppflags)
+t_unit_allow_LDADD = $(node_libs) $(CMOCKA_LIBS)
+
 UNIT_TESTS += t/unit/guard
 t_unit_guard_SOURCES = t/unit/guard.c
 t_unit_guard_CPPFLAGS = $(unit_cppflags)
