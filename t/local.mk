@@ -71,6 +71,10 @@ t_sys_sd_notify_LDADD = $(LIBSYSTEMD_LIBS)
 endif
 
 # A sampler that does what a test tells it, and says what a sample costs.
+check_PROGRAMS += t/cases/powercut
+t_cases_powercut_SOURCES = t/cases/powercut.c
+t_cases_powercut_LDADD = libspool.la libbase.la
+
 check_PROGRAMS += t/monitor/sample
 t_monitor_sample_SOURCES = t/monitor/sample.c
 t_monitor_sample_LDADD = libcollect.la libmonitor.la libcore.la libbase.la -lm
