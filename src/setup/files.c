@@ -203,9 +203,9 @@ generate(struct buf *out)
 }
 
 int
-secret_make(const char *path, const struct buf *given, struct err *err)
+secret_make(const char *path, const struct buf *given, uid_t owner, struct err *err)
 {
-	const struct stat like = { .st_mode = 0400, .st_uid = geteuid(), .st_gid = getegid() };
+	const struct stat like = { .st_mode = 0400, .st_uid = owner, .st_gid = getegid() };
 	struct buf made = { 0 };
 	int r = 1;
 
@@ -226,7 +226,7 @@ secret_make(const char *path, const struct buf *given, struct err *err)
 }
 
 int
-secret_give(const char *path, const char *user, struct err *err)
+secret_owner(const char *path, const char *user, uid_t *owner, struct err *err)
 {
 	const struct passwd *pw = getpwnam(user);
 	uid_t uid = pw ? pw->pw_uid : (uid_t)-1;
@@ -239,7 +239,6 @@ secret_give(const char *path, const char *user, struct err *err)
 	}
 	if (uid == (uid_t)-1)
 		return err_set(err, 0, "there is no user %s yet: make one (useradd --system %s), then chown %s %s", user, user, user, path);
-	if (lchown(path, uid, (gid_t)-1) < 0)
-		return err_set(err, errno, "cannot chown %s to %s", path, user);
+	*owner = uid;
 	return 0;
 }

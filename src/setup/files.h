@@ -26,8 +26,8 @@ int file_replace(const struct file *f, const struct buf *text, struct err *err);
 enum { SECRET_MIN = 16, SECRET_BYTES = 32, SECRET_MAX = 4096 };
 /*
  * A secret at path: where there is one it stays and only has to be long enough.  `given`: the one to be kept, else
- * 32 random bytes in hexadecimal.  1: it was made; 0: it was there; -1: err.  A `given` that is not the one there is an error.
+ * 32 random bytes in hexadecimal, of that owner from the first moment.  1: it was made; 0: it was there; -1: err.  A `given` that is not the one there is an error.
  */
-int secret_make(const char *path, const struct buf *given, struct err *err);
-/* It becomes that user's, a name or a number.  -1: err. */
-int secret_give(const char *path, const char *user, struct err *err);
+int secret_make(const char *path, const struct buf *given, uid_t owner, struct err *err);
+/* Of a user, a name or a number.  -1: err. */
+int secret_owner(const char *path, const char *user, uid_t *owner, struct err *err);

@@ -141,19 +141,21 @@ secret_path(const struct job *j, enum side side)
 static int
 make_secret(struct job *j, enum side side, const char *path)
 {
-	struct err err;
-	const char *user;
+	const char *user = geteuid() == 0 ? apply_user(&j->edit, side) : NULL;
+	uid_t owner = geteuid();
+	struct err err, nobody;
+	bool known;
 	int made;
 
-	made = secret_make(path, j->read_secret ? &j->secret : NULL, &err);
+	known = user == NULL || secret_owner(path, user, &owner, &nobody) == 0;
+	made = secret_make(path, j->read_secret ? &j->secret : NULL, owner, &err);
 	if (made < 0)
 		return complain(err.msg);
 	if (made == 0)
 		return 0;
 	buf_printf(&j->said, "%s: a secret for consumer and producer\n", path);
-	user = geteuid() == 0 ? apply_user(&j->edit, side) : NULL;
-	if (user != NULL && secret_give(path, user, &err) < 0)
-		complain(err.msg);
+	if (!known)
+		complain(nobody.msg);
 	return 0;
 }
 

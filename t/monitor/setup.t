@@ -294,6 +294,14 @@ subtest 'owners' => sub {
 	is(setup($dir, { CONSUMER_ENABLE => 'true', PRODUCER_PORT => 1 })->{exit}, 0);
 	is_deeply([(stat "$dir/consumer_secret")[4], mode_of("$dir/consumer_secret")], [$uid, '0400'], 'the secret belongs to who uses it');
 	is_deeply([(stat "$dir/monitor.conf")[4, 5]], [$uid, $gid], 'the file to whom it did');
+	SKIP: {
+		skip 'needs strace', 1 unless grep { -x "$_/strace" } split /:/, $ENV{PATH};
+		unlink "$dir/consumer_secret";
+		run_program('strace', '-f', '-o', "$dir/calls", '-e', 'trace=chown,lchown,fchownat', program('appctl-setup'), "$dir/monitor.conf",
+			{ env => { CONSUMER_ENABLE => 'true', ASAN_OPTIONS => 'detect_leaks=0' } });
+		is((stat "$dir/consumer_secret")[4], $uid, 'made again');
+		unlike(slurp("$dir/calls"), qr/chown/, 'by no name that could have become another file\'s meanwhile');
+	}
 	$dir = copied("applications:\n{\n\tappctl-producer: { command = [\"p\"]; user = \"no-such-user\"; };\n};\n");
 	my $r = setup($dir, { PRODUCER_PORT => 1 });
 	is($r->{exit}, 0, 'a user that is not there yet');
