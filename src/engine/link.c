@@ -176,6 +176,7 @@ keeper_order_spawn(struct keeper_link *k, uint64_t inc, const struct spawn_order
 		return -1;
 	}
 	post(k, fds, nfds);
+	k->d->shell->spawns_ordered++;
 	return 0;
 }
 
@@ -228,6 +229,14 @@ got_table_end(struct daemon *d, const struct link_header *h, const void *body, s
 	daemon_start(d);
 }
 
+/* Who has spoken already is known now. */
+static void
+spawn_answered(struct daemon *d)
+{
+	d->shell->spawns_answered++;
+	notify_resume(d->shell->notify);
+}
+
 static void
 got_spawned(struct daemon *d, const struct link_header *h, const void *body, struct link_in *in)
 {
@@ -237,6 +246,7 @@ got_spawned(struct daemon *d, const struct link_header *h, const void *body, str
 		return;
 	daemon_at(d);
 	engine_spawned(d->engine, h->inc, m->pid);
+	spawn_answered(d);
 	if (m->has_ready_fd)
 		ready_watch(d, h->inc, link_in_take_fd(in, 0));
 }
@@ -253,6 +263,7 @@ got_spawn_failed(struct daemon *d, const struct link_header *h, const void *body
 		  (unsigned long long)h->inc, spawn_step_name(m->step), strerror(m->error));
 	daemon_at(d);
 	engine_spawn_failed(d->engine, h->inc, spawn_step_name(m->step), m->error);
+	spawn_answered(d);
 }
 
 /* While the engine is not there yet, the end is noted in what was told of that child. */

@@ -15,7 +15,8 @@
 
 /*
  * The socket that applications speak sd_notify(3) to.  A datagram is looked at,
- * told to the engine and committed; only then is it taken off.
+ * told to the engine and committed; only then is it taken off.  A child may speak before the keeper has said which pid it
+ * has: what comes from an unknown one stays until all orders that were open then are answered.
  */
 enum { BATCH = 64, FDS_MAX = 253 };	/* SCM_MAX_FD */
 
@@ -23,6 +24,7 @@ struct notify_socket {
 	struct daemon *d;
 	int fd;
 	struct watch *watch;
+	uint64_t held_for;		/* the number of the order for whose answer the first datagram waits; 0: it does not */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
 };
 
@@ -123,6 +125,19 @@ tell(struct daemon *d, struct app *a, const struct notify *m)
 	daemon_settle(d);
 }
 
+/* Is the sender perhaps one of those that the keeper is about to tell of? */
+static bool
+is_to_be_held(struct notify_socket *n, const struct datagram *g)
+{
+	const struct shell *sh = n->d->shell;
+
+	if (g->pid <= 0 || tree_owner(n->d, g->pid) != NULL)
+		return false;
+	if (n->held_for == 0)
+		n->held_for = sh->spawns_ordered;
+	return sh->spawns_answered < n->held_for;
+}
+
 static void
 handle(struct daemon *d, const struct datagram *g)
 {
@@ -153,6 +168,11 @@ readable(void *arg, int what)
 	}
 	daemon_batch(n->d, true);
 	for (i = 0; i < BATCH && receive(n->fd, MSG_PEEK, &g); i++) {
+		if (is_to_be_held(n, &g)) {
+			watch_set(n->watch, 0);		/* notify_resume() goes on */
+			break;
+		}
+		n->held_for = 0;
 		handle(n->d, &g);
 		receive(n->fd, 0, &g);
 	}

@@ -42,6 +42,7 @@ struct shell {
 	struct ready_fds *ready;	/* by ready.c */
 	struct trees *trees;		/* by tree.c */
 	struct notify_socket *notify;	/* by notify.c */
+	uint64_t spawns_ordered, spawns_answered;	/* of the keeper, by link.c */
 	struct children *children;	/* by child.c */
 	struct loader *loader;		/* by load.c */
 };
@@ -166,7 +167,7 @@ void ready_drop(struct daemon *d, uint64_t inc);
 struct notify_socket *notify_new(struct daemon *d, int fd);
 void notify_free(struct notify_socket *n);
 const char *notify_path(const struct notify_socket *n);		/* for NOTIFY_SOCKET; NULL: it has none */
-void notify_resume(struct notify_socket *n);			/* the engine is there now */
+void notify_resume(struct notify_socket *n);			/* the engine is there now, or knows more children */
 
 /* tree.c */
 struct trees *trees_new(struct daemon *d);

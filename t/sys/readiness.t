@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use IO::Socket::UNIX;
+use POSIX ();
 use Test::More;
 use Appctl::Test;
 
@@ -83,6 +84,26 @@ END
 	is(scalar(() = $node->events_so_far({ event => 'app_running', app => 'exec' })), 0, 'not before its command succeeds');
 	spew($node->dir . '/go', '');
 	$node->wait_event({ event => 'app_running', app => 'exec' });
+	is($node->stop, 0);
+};
+
+# Without cgroups a process that lets nobody look at it is known by its number alone.
+subtest 'who says so before the keeper has told its pid' => sub {
+	needs_root();
+	needs_program('strace');
+	plan(skip_all => 'strace cannot trace here') if system('strace -f -o /dev/null true >/dev/null 2>&1') != 0;
+	my $prctl = { x86_64 => 157, aarch64 => 167 }->{ (POSIX::uname())[4] } // plan(skip_all => 'needs the number of prctl');
+	my $node = Appctl::Test->new(uid => 65534, config => 'applications: {
+		quick: { command = ["perl", "@DIR@/quick"]; ready = { type = "notify"; timeout = 20.0; }; clear_environment = true; };
+		slow: { command = ["/bin/sleep", "1000"]; ionice = "best-effort:5"; clear_environment = true; }; };');
+	spew($node->dir . '/quick', "syscall($prctl, 4, 0, 0, 0, 0) == 0 or die; " . 'use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => $ENV{NOTIFY_SOCKET}) or die;'
+		. ' $s->send("READY=1"); sleep 1000;');
+	# Short orders go as one packet, and the answers to them come together.
+	$node->{before} = ['strace', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=ioprio_set', '-e', 'inject=ioprio_set:delay_enter=1000000'];
+	$node->{env} = { ASAN_OPTIONS => 'detect_leaks=0' };
+	$node->start;
+	$node->wait_event({ event => 'mode_stable' });
+	is(scalar $node->events_so_far({ event => 'app_running' }), 2, 'it is heard all the same');
 	is($node->stop, 0);
 };
 
