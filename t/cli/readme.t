@@ -37,7 +37,7 @@ ok(@steps > 3, 'commands are found');
 for my $step (@steps) {
 	my ($line, $expected) = $step =~ /^appctl ([^\n]*)\n(.*)\z/s;
 	my @args = map { $_ eq 'appctld.conf' ? $node->config_file : $_ } split ' ', $line;
-	my $r = $node->appctl(@args);
+	my $r = $node->appctl(@args, { env => { LC_ALL => 'C.UTF-8' } });
 	is($r->{exit}, 0, "appctl $line") or diag($r->{err});
 	is(shape($r->{out}), shape($expected), '  prints what is shown');
 }

@@ -78,7 +78,7 @@ subtest 'a table that is missing, a column of another type' => sub {
 };
 
 subtest 'a permission that is revoked, a database that only reads' => sub {
-	$pg->sql('ALTER TABLE prc OWNER TO postgres; REVOKE ALL ON prc FROM appctl_writer');
+	$pg->sql('ALTER TABLE prc OWNER TO ' . Appctl::Postgres::user() . '; REVOKE ALL ON prc FROM appctl_writer');
 	held_until(qr/permission denied/, sub { $pg->sql('ALTER TABLE prc OWNER TO appctl_writer; GRANT ALL ON prc TO appctl_writer') });
 	my $again = q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'appctl_writer'};
 	$pg->sql('ALTER ROLE appctl_writer SET default_transaction_read_only = on');
