@@ -509,10 +509,9 @@ clients_max(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
 		return CLIENTS_MAX / 2;
-	l.rlim_cur = l.rlim_max < CLIENTS_MAX + OTHER_FILES ? l.rlim_max : CLIENTS_MAX + OTHER_FILES;
-	if (setrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur <= 2 * OTHER_FILES)
+	if (l.rlim_cur <= 2 * OTHER_FILES)
 		return OTHER_FILES / 2;
-	return (unsigned)l.rlim_cur - OTHER_FILES;
+	return l.rlim_cur < CLIENTS_MAX + OTHER_FILES ? (unsigned)l.rlim_cur - OTHER_FILES : CLIENTS_MAX;
 }
 
 int
