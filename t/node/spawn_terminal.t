@@ -29,6 +29,8 @@ subtest 'a shell' => sub {
 	$t->type("stty size; tty; echo \$TERM\r");
 	my $text = $t->expect(qr/vt220\r\nme> /);
 	like($text, qr{31 97\r\n/dev/pts/\d+\r\n}, 'a terminal as large as this one');
+	$t->type("stty -a\r");
+	like($t->expect(qr/iutf8.*\r\n(?s:.*)me> /), qr/ iutf8/, 'that erases whole characters');
 	$t->resize(40, 120);
 	kill WINCH => $t->{pid};
 	Time::HiRes::sleep(0.01) until do { $t->type("stty size\r"); $t->expect(qr/size\r\n\d+ \d+\r\nme> /) =~ /40 120/ };
