@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SPAWNS_MAX = 1024 };		/* at once, for all nodes */
+
 struct spawn {
 	struct spawn *next, **prev;	/* in `all` */
 	struct node *node;
@@ -25,6 +27,7 @@ struct spawn {
 
 static struct jobs *jobs;		/* all that this process runs */
 static struct spawn *all;
+static unsigned count;
 
 static void
 spawn_free(struct spawn *s)
@@ -35,6 +38,7 @@ spawn_free(struct spawn *s)
 	job_forget(s->job);
 	stdio_free(s->stdio);
 	free(s);
+	count--;
 }
 
 static void
@@ -297,6 +301,7 @@ check(const struct node *n, const struct channel *c, const json_t *args, const c
 {
 	const struct allow_list *allowed = &channel_allow(c)->spawn;
 	const json_t *command = json_object_get(args, "command"), *tty = json_object_get(args, "tty");
+	const char *why;
 
 	*code = "invalid";
 	if (!is_command(command))
@@ -314,7 +319,11 @@ check(const struct node *n, const struct channel *c, const json_t *args, const c
 		return "the other node does not let this one run that command";
 	if (n->settings->remote_user == NULL && geteuid() == 0)
 		return "commands of other nodes run as root only where remote_user says so in the other node's configuration";
-	return check_environment(json_object_get(args, "environment"), allowed, code);
+	why = check_environment(json_object_get(args, "environment"), allowed, code);
+	if (why != NULL || count < SPAWNS_MAX)
+		return why;
+	*code = "busy";
+	return "the other node runs as many commands for others as it may";
 }
 
 static bool
@@ -410,6 +419,7 @@ spawn_opened(struct node *n, struct channel *c, const json_t *args)
 	if (all != NULL)
 		all->prev = &s->next;
 	all = s;
+	count++;
 	if (run(s, args, &err) == 0)
 		return;
 	channel_refuse(c, "failed", "%s", err.msg);

@@ -14,6 +14,7 @@
  *
  * linked: the channel's end, from whatever side, stops it with all its descendants, and so does the end of this process.  Not
  * linked: it goes on, its output read and dropped; without this process its output has no reader any more.
+ * At most 1,024 run at once; more are refused, "busy".
  * attached false: no input, output to this node's log, not linked, and the channel closes when it has started.
  */
 void spawn_opened(struct node *n, struct channel *c, const json_t *args);
