@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { HEARTBEAT_MS = 15000, HOST_MAX = 255 };
 #define DAY_MS (24 * 3600 * 1000LL)
@@ -362,4 +363,7 @@ void
 node_settings_default_path(char *out)
 {
 	config_dir_file("node.conf", out);
+	/* Of a user of its own, beside the configuration of an appctld that is root's. */
+	if (access(out, F_OK) < 0)
+		snprintf(out, PATH_MAX, "%s/appctl/node.conf", SYSCONFDIR);
 }

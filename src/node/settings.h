@@ -44,5 +44,5 @@ struct node_settings {
 struct node_settings *node_settings_read(const char *file, struct problems *ps);
 void node_settings_free(struct node_settings *s);	/* NULL is fine */
 const struct peer_settings *node_settings_peer(const struct node_settings *s, const char *name);	/* NULL: not named there */
-/* node.conf beside appctld's configuration, into a buffer of PATH_MAX. */
+/* This user's own node.conf, else that of the system, into a buffer of PATH_MAX. */
 void node_settings_default_path(char *out);
