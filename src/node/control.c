@@ -5,6 +5,7 @@
 #include "core/control.h"
 #include "node/gate.h"
 #include "node/relay.h"
+#include "node/way.h"
 
 #include <string.h>
 
@@ -62,9 +63,15 @@ judge(const struct channel *c, const char *caller, json_t *call)
 }
 
 static bool
+sees_it(const struct channel *c)
+{
+	return allow_control(channel_allow(c), ACCESS_READ, NULL);
+}
+
+static bool
 may_look(struct channel *c)
 {
-	if (allow_control(channel_allow(c), ACCESS_READ, NULL))
+	if (sees_it(c))
 		return true;
 	channel_refuse(c, "not_permitted", "%s may not look at this node (allow in its node.conf)", channel_peer(c));
 	return false;
@@ -83,17 +90,19 @@ static const struct conn_handler no_handler;
 void
 events_opened(struct node *n, struct channel *c, const json_t *args)
 {
+	static const char events[] = "events.sock";
 	struct conn *conn;
 	struct relay *r;
 
 	(void)args;
-	if (!may_look(c) || (conn = gate_connect(n, c, "events.sock", &no_handler, NULL)) == NULL)
+	if (!may_look(c) || !way_is_free(n, c, events) || (conn = gate_connect(n, c, events, &no_handler, NULL)) == NULL)
 		return;
 	r = relay_new(conn);
 	if (r == NULL) {
 		channel_refuse(c, "failed", "no memory");
 		return;
 	}
+	relay_watch(r, n, c, events, sees_it);
 	channel_accept(c, NULL, &relay_channel_handler, r);
 	relay_start(r, c);
 }

@@ -4,6 +4,7 @@
 
 #include "conf/json.h"
 #include "node/conn.h"
+#include "node/way.h"
 #include "wire/varlink.h"
 
 #include <limits.h>
@@ -12,11 +13,9 @@
 #include <string.h>
 
 enum { REFUSAL_ROOM = 512 };		/* more than a refusal is long */
-/* To one service.  appctld takes 200 connections of a user, and some have to be left for what is done here. */
-enum { GATES_MAX = 160, GATES_OF_PEER_MAX = 64 };
 
 struct gate {
-	struct gate *next, **back;
+	struct way way;
 	struct channel *channel;
 	struct conn *conn;
 	gate_judge *judge;
@@ -31,10 +30,7 @@ struct gate {
 static void
 gate_free(struct gate *g)
 {
-	if (g->back != NULL)
-		*g->back = g->next;
-	if (g->next != NULL)
-		g->next->back = g->back;
+	way_leave(&g->way);
 	conn_free(g->conn);
 	varlink_fini(&g->calls);
 	free(g->caller);
@@ -270,43 +266,12 @@ gate_new(struct channel *c, const json_t *args, gate_judge *judge)
 	return g;
 }
 
-/* To the service that judge is for; of that peer or, with NULL, of all. */
-static unsigned
-gates_of(const struct node *n, gate_judge *judge, const char *peer)
-{
-	const struct gate *g;
-	unsigned count = 0;
-
-	for (g = n->gates; g != NULL; g = g->next)
-		count += g->judge == judge && (peer == NULL || strcmp(channel_peer(g->channel), peer) == 0);
-	return count;
-}
-
-static bool
-has_room_for(const struct node *n, struct channel *c, gate_judge *judge)
-{
-	if (gates_of(n, judge, NULL) < GATES_MAX && gates_of(n, judge, channel_peer(c)) < GATES_OF_PEER_MAX)
-		return true;
-	channel_refuse(c, "busy", "too many connections from other nodes (at most %d, %d from one)", GATES_MAX, GATES_OF_PEER_MAX);
-	return false;
-}
-
-static void
-keep(struct node *n, struct gate *g)
-{
-	g->next = n->gates;
-	g->back = &n->gates;
-	if (g->next != NULL)
-		g->next->back = &g->next;
-	n->gates = g;
-}
-
 void
 gate_open(struct node *n, struct channel *c, const json_t *args, const char *path, gate_judge *judge)
 {
 	struct gate *g;
 
-	if (!has_room_for(n, c, judge))
+	if (!way_is_free(n, c, path))
 		return;
 	g = gate_new(c, args, judge);
 	if (g == NULL) {
@@ -318,7 +283,7 @@ gate_open(struct node *n, struct channel *c, const json_t *args, const char *pat
 		gate_free(g);
 		return;
 	}
-	keep(n, g);
+	way_take(n, &g->way, c, path);
 	channel_accept(c, NULL, &gate_handler, g);
 	let_read(g);
 }

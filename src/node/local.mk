@@ -17,7 +17,8 @@ libnode_la_SOURCES = \
 	src/node/peers.c src/node/peers.h src/node/peers_internal.h \
 	src/node/relay.c src/node/relay.h \
 	src/node/service.h \
-	src/node/settings.c src/node/settings.h
+	src/node/settings.c src/node/settings.h \
+	src/node/way.c src/node/way.h
 nodist_libnode_la_SOURCES = src/node/varlink_text.h
 node_libs = libnode.la libjob.la libconf.la libclient.la libsandbox.la libsys.la libcore.la $(net_libs) $(JANSSON_LIBS) -lm
 

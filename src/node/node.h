@@ -13,7 +13,7 @@ struct lines;
 struct bridge;
 struct calls;
 struct mail;
-struct gate;
+struct way;
 
 struct node {
 	struct loop *loop;
@@ -27,7 +27,7 @@ struct node {
 	struct bridge *bridge;			/* node.sock */
 	struct calls *calls;			/* to appctld */
 	struct mail *mail;			/* mailboxes, and messages under way */
-	struct gate *gates;			/* peers' ways to services of this machine */
+	struct way *ways;			/* of peers, to sockets of this machine */
 };
 
 /* The path of a socket or file of ours, in $APPCTL_RUNTIME_DIR/node/.  -1: too long for a socket. */

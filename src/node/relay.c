@@ -2,9 +2,13 @@
 #include "config.h"
 #include "node/relay.h"
 
+#include "node/way.h"
+
 #include <stdlib.h>
 
 struct relay {
+	struct way way;
+	bool (*may)(const struct channel *c);	/* NULL: as long as it likes */
 	struct conn *conn;
 	struct channel *channel;
 	size_t untold;			/* bytes of the channel that wait in the connection's buffer */
@@ -14,6 +18,7 @@ struct relay {
 static void
 relay_free(struct relay *r)
 {
+	way_leave(&r->way);
 	conn_free(r->conn);
 	free(r);
 }
@@ -41,6 +46,11 @@ conn_data(void *arg, struct conn *conn, const char *data, size_t len)
 	struct relay *r = arg;
 
 	(void)conn;
+	if (r->may != NULL && !r->may(r->channel)) {
+		channel_close(r->channel, channel_error("not_permitted", "it is not allowed any more"));
+		relay_free(r);
+		return;
+	}
 	channel_write(r->channel, 0, data, len);
 	let_read(r);
 }
@@ -123,6 +133,7 @@ channel_closed(void *arg, struct channel *c, const json_t *how)
 
 	(void)c;
 	(void)how;
+	way_leave(&r->way);
 	conn_leave(r->conn);
 	free(r);
 }
@@ -143,6 +154,13 @@ relay_new(struct conn *take_conn)
 	r->conn = take_conn;
 	conn_read(take_conn, 0);
 	return r;
+}
+
+void
+relay_watch(struct relay *r, struct node *n, const struct channel *c, const char *to, bool (*may)(const struct channel *c))
+{
+	r->may = may;
+	way_take(n, &r->way, c, to);
 }
 
 void

@@ -201,17 +201,19 @@ subtest 'who does not read' => sub {
 };
 
 subtest 'a crowd of connections' => sub {
-	my (@open, %refused);
-	for (1 .. 300) {
-		my ($reply, $socket) = $me->node_call(Connect => { node => 'you', service => 'control', args => {} });
-		if ($reply->{error}) { $refused{ $reply->{parameters}{code} }++ }
-		else { push @open, $socket }
+	for my $service (qw(events control)) {
+		my (@open, %refused);
+		for (1 .. 150) {
+			my ($reply, $socket) = $me->node_call(Connect => { node => 'you', service => $service, args => {} });
+			if ($reply->{error}) { $refused{ $reply->{parameters}{code} }++ }
+			else { push @open, $socket }
+		}
+		cmp_ok(scalar @open, '>=', 32, "$service: there is room for many");
+		is_deeply([keys %refused], ['busy'], 'beyond that they are told so');
+		cmp_ok(scalar @open, '<', 100, 'long before appctld has no more room');
+		is($me->appctl('spawn', '-n', 'you', '--', 'true')->{exit}, 0, 'what else is done there goes on');
+		close $_ for @open;
 	}
-	cmp_ok(scalar @open, '>=', 32, 'there is room for many');
-	is_deeply([keys %refused], ['busy'], 'beyond that they are told so');
-	cmp_ok(scalar @open, '<', 100, 'long before appctld has no more room');
-	is($me->appctl('spawn', '-n', 'you', '--', 'true')->{exit}, 0, 'what else is done there goes on');
-	close $_ for @open;
 	until_true('and when they have gone others come', sub { $me->appctl('-n', 'you', 'mode')->{exit} == 0 });
 };
 
@@ -219,8 +221,17 @@ subtest 'less, while it goes on' => sub {
 	my (undef, $socket) = $me->channel($you, 'control');
 	my $ask = sub { print {$socket} call('GetMode'); $socket->flush; return $you->varlink_read($socket) };
 	is($ask->()->{parameters}{mode}, 'day');
+	my (undef, $events) = $me->channel($you, 'events');
+	print {$events} "{}\n";
+	$events->flush;
+	like(scalar(<$events>), qr/"hello"/);
 	allow_now('control = "none";');
 	until_true('what is taken away is so on connections that are there', sub { ($ask->()->{error} // '') =~ /NotPermitted/ });
+	$you->appctl('restart', 'db');
+	local $SIG{ALRM} = sub { die "the subscription goes on\n" };
+	alarm 20 * slow_factor();
+	is(join('', <$events>), '', 'no event comes any more, and the subscription ends');
+	alarm 0;
 	allow_now('control = "operate";');
 	until_true('and what is given', sub { !$ask->()->{error} });
 };
