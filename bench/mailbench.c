@@ -354,30 +354,28 @@ chain(size_t size, long count)
 	double *found = calloc((size_t)count, sizeof(*found)), begun;
 	char *text = text_of(size);
 	int left[2], right[2], child_fd, fd = connected(&child_fd);
+	pid_t pids[3];
 	long i;
 
 	need(socketpair(AF_UNIX, SOCK_STREAM, 0, left) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, right) == 0, "sockets");
-	if (fork() == 0) {
-		close(left[0]);
+	if ((pids[0] = fork()) == 0) {
 		relay(left[1], session(fd, 1), size);
 	}
-	if (fork() == 0) {
-		close(left[0]);
+	if ((pids[1] = fork()) == 0) {
 		relay_back(right[1], session(child_fd, 0), size);
 	}
-	if (fork() == 0) {
-		close(left[0]);
-		for (i = 0; i < count; i++)
+	if ((pids[2] = fork()) == 0) {
+		for (;;)
 			need(recv(right[0], text, size, MSG_WAITALL) == (ssize_t)size && send(right[0], text, size, 0) == (ssize_t)size, "echo");
-		exit(0);
 	}
-	close(left[1]);
-	close(child_fd);
-	close(fd);
 	for (i = 0; i < count; i++) {
 		begun = now();
 		need(send(left[0], text, size, 0) == (ssize_t)size && recv(left[0], text, size, MSG_WAITALL) == (ssize_t)size, "send");
 		found[i] = now() - begun;
+	}
+	for (i = 0; i < 3; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
 	}
 	print_median(found, count);
 }
