@@ -5,6 +5,7 @@
 #include "conf/load.h"
 #include "engine/check.h"
 #include "engine/shell.h"
+#include "sys/process.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 /*
@@ -103,18 +103,6 @@ ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 }
 
-/* Each subscriber and each client takes one. */
-static void
-allow_many_descriptors(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
-}
-
 /* 0; -1: nobody who knows has started this program. */
 static int
 prepare_descriptors(void)
@@ -202,7 +190,7 @@ main(int argc, char **argv)
 	if (*d.runtime_dir != '\0' && snprintf(runtime_env, sizeof(runtime_env), "APPCTL_RUNTIME_DIR=%s", d.runtime_dir) > 0)
 		d.runtime_env = runtime_env;
 	ignore_signals();
-	allow_many_descriptors();
+	process_allow_many_descriptors();	/* each subscriber and each client takes one */
 	if (make_parts(&d) < 0)
 		daemon_give_up("no memory to begin");
 	loop_run(d.loop);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "node/node.h"
 #include "sys/alarm.h"
+#include "sys/process.h"
 #include "sys/sandbox.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -157,18 +157,6 @@ give_up_rights(const struct run *r, struct err *err)
 	return 0;
 }
 
-/* Each remote command takes three, each link and client one. */
-static void
-allow_many_descriptors(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
-}
-
 /* --- the whole --- */
 
 static int
@@ -176,7 +164,7 @@ start(struct run *r, struct err *err)
 {
 	if (secret_protect_process(err) < 0)
 		return -1;
-	allow_many_descriptors();
+	process_allow_many_descriptors();	/* each remote command takes three, each link and client one */
 	r->node.loop = loop_new();
 	if (r->node.loop == NULL)
 		return err_set(err, errno, "event loop");

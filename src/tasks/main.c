@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "sys/alarm.h"
+#include "sys/process.h"
 #include "sys/sandbox.h"
 #include "tasks/task.h"
 #include "tasks/varlink_text.h"
@@ -137,6 +138,7 @@ start(struct supervisor *s, struct err *err)
 		return -1;
 	}
 	runtime_dir = appctl_runtime_dir(s->find);
+	process_allow_many_descriptors();	/* each task takes two, and its caller one */
 	s->loop = loop_new();
 	if (s->loop == NULL)
 		return err_set(err, errno, "event loop");

@@ -101,6 +101,22 @@ subtest 'who goes, and who lets go' => sub {
 	is_deeply(names(), [], 'nothing is left of it');
 };
 
+subtest 'more tasks than the usual limit of descriptors has room for' => sub {
+	my $small = Appctl::Node->new(node => 'small', no_node_app => 1, before => ['sh', '-c', 'ulimit -Sn 256; exec "$@"', 'sh']);
+	$small->define_tasks;
+	$small->start;
+	$small->wait_event({ event => 'app_running', app => 'appctl-tasks' });
+	my $socket = IO::Socket::UNIX->new(Type => SOCK_STREAM(), Peer => $small->runtime_dir . '/tasks/tasks.sock');
+	my $started = 0;
+	for my $n (1 .. 200) {
+		$small->varlink_send($socket, 'org.appctl.Tasks.Start', { command => ['sleep', '1000'], name => "t$n" });
+		my $reply = $small->varlink_read($socket);
+		$started++ if ($reply->{parameters}{name} // '') eq "t$n" && !$reply->{error};
+	}
+	is($started, 200, 'all of them run');
+	is($small->stop(30), 0, 'and end with it');
+};
+
 subtest 'nonsense' => sub {
 	for (
 		['not JSON', qr/InvalidParameter/], ['{}', qr/InvalidParameter/], ['[1]', qr/InvalidParameter/],
