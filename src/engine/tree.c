@@ -190,7 +190,7 @@ static void
 put_off(struct job *j)
 {
 	j->interval_ms = j->interval_ms * 2 < LOOK_MAX_MS ? j->interval_ms * 2 : LOOK_MAX_MS;
-	/* Where inotify would tell, too: a notification that comes soon after another one has been seen to be lost. */
+	/* Where inotify would tell, too: nobody waits for ever for a notification that does not come. */
 	j->look_ms = clock_mono_ms() + j->interval_ms;
 }
 

@@ -41,15 +41,18 @@ subtest 'no process is left' => sub {
 subtest 'no watch is to be had' => sub {
 	needs_program('strace');
 	plan(skip_all => 'strace cannot trace here') if system('strace -f -o /dev/null true >/dev/null 2>&1') != 0;
-	my $node = Appctl::Test->new(env => { ASAN_OPTIONS => 'detect_leaks=0' }, before => ['strace', '-f', '-qq', '-o', '/dev/null',
-		'-e', 'trace=inotify_init1,inotify_add_watch', '-e', 'inject=inotify_init1,inotify_add_watch:error=ENOSPC'], config => 'applications: {
-		leaves: { command = "setsid sh -c \'trap : TERM; echo >&3; sleep 0.3; sleep 0.2\' & wait"; ready = { type = "fd"; }; shutdown = 5.0; }; };')->start;
-	$node->wait_event({ event => 'mode_stable' });
-	my $start = time;
-	is($node->appctl('stop', 'leaves')->{exit}, 0, 'the end of what an application left is seen');
-	cmp_ok(time - $start, '<', 4 * slow_factor(), '... when it comes');
-	$node->signal('TERM');
-	is($node->wait_end, 0);
+	# Refused, or granted and never heard of.
+	for my $watch ('inotify_init1,inotify_add_watch:error=ENOSPC', 'inotify_add_watch:retval=1') {
+		my $node = Appctl::Test->new(env => { ASAN_OPTIONS => 'detect_leaks=0' }, before => ['strace', '-f', '-qq', '-o', '/dev/null',
+			'-e', 'trace=inotify_init1,inotify_add_watch', '-e', "inject=$watch"], config => 'applications: {
+			leaves: { command = "setsid sh -c \'trap : TERM; echo >&3; sleep 0.3; sleep 0.2\' & wait"; ready = { type = "fd"; }; shutdown = 5.0; }; };')->start;
+		$node->wait_event({ event => 'mode_stable' });
+		my $start = time;
+		is($node->appctl('stop', 'leaves')->{exit}, 0, "the end of what an application left is seen ($watch)");
+		cmp_ok(time - $start, '<', 4 * slow_factor(), '... when it comes');
+		$node->signal('TERM');
+		is($node->wait_end, 0);
+	}
 };
 
 subtest 'no signal can be queued' => sub {
