@@ -66,7 +66,7 @@ sub power_on {
 	my ($what, $round) = @_;
 	unlink "$dir/console";
 	return spawn_program('qemu-system-x86_64', '-M', 'q35,accel=tcg', '-m', 512, '-nographic', '-nodefaults', '-no-reboot', '-kernel', $kernel,
-		'-initrd', "$dir/initrd", '-append', "console=ttyS0 quiet panic=-1 powercut=$what round=$round", '-serial', "file:$dir/console",
+		'-initrd', "$dir/initrd", '-append', "console=ttyS0 quiet no_timer_check panic=-1 powercut=$what round=$round", '-serial', "file:$dir/console",
 		'-drive', "if=none,id=d,format=raw,file=$dir/disk", '-device', 'nvme,drive=d,serial=1', { out => "$dir/qemu", err => "$dir/qemu" });
 }
 
@@ -87,7 +87,7 @@ sub wait_console {
 my ($epoch, $added, $stored, $safe, $before) = (0, 0, 0, 0, 1);
 for my $round (1 .. $rounds) {
 	my $pid = power_on('run', $round);
-	ok(wait_console(qr/^added .*^stored alice \d+ 2?\d /ms, $pid), "round $round: it writes") or last;
+	ok(wait_console(qr/^added .*^stored alice \d+ \d+ /ms, $pid), "round $round: it writes") or last;
 	Time::HiRes::sleep(rand(4));
 	kill KILL => $pid;
 	Appctl::Test::wait_child($pid, 20);
