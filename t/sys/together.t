@@ -21,10 +21,15 @@ subtest 'who is slow on the way keeps nobody waiting' => sub {
 	$node->wait_event({ event => 'mode_stable' });
 	is(scalar $node->events_so_far({ event => 'app_running' }), 30, 'all run');
 	my @lines = split /\n/, slurp($trace);
-	my ($first) = grep { $lines[$_] =~ m{execve\("/bin/sleep"} } 0 .. $#lines;
-	my $begun = grep { /setsid/ && !/resumed/ } @lines[0 .. $first];
-	# The engine is one of them, it leads a session, too.
-	cmp_ok($begun, '>', 3, 'several were begun before the first had its program') or diag(join "\n", @lines[0 .. $first]);
+	# How many have begun and not got their program yet, at the best of times: how many orders come at once is the engine's affair.
+	my ($under_way, $most, %begun) = (0, 0);
+	for (@lines) {
+		my ($pid) = /^(\d+)/;
+		$under_way++, $begun{$pid} = 1 if /setsid\(/ && !$begun{$pid};
+		$under_way--, delete $begun{$pid} if /execve\("/ && $begun{$pid};
+		$most = $under_way if $under_way > $most;
+	}
+	cmp_ok($most, '>', 1, 'several are on their way at once') or diag(join "\n", @lines);
 	is($node->stop, 0);
 };
 
