@@ -70,7 +70,7 @@ while (1) {
 }
 END
 
-# Commands on the others, one after the other, linked: how each ended, and what it printed.
+# Commands and tasks on the others, one after the other, linked: how each ended, and what it printed.
 my $spawner = <<'END';
 use strict; use warnings; use IO::Handle;
 my ($file, $appctl, @nodes) = @ARGV;
@@ -78,7 +78,8 @@ open my $log, '>>', $file or die; $log->autoflush(1);
 while (1) {
 	my $node = $nodes[rand @nodes];
 	my $seconds = rand() < 0.2 ? 30 : 0.1;
-	my $pid = open my $out, '-|', "exec timeout 1 $appctl -n $node spawn -- sh -c 'echo of \$APPCTL_CALLER; exec sleep $seconds' 2>&1" or die;
+	my $how = rand() < 0.5 ? 'spawn' : 'task run';
+	my $pid = open my $out, '-|', "exec timeout 1 $appctl -n $node $how -- sh -c 'echo of \$APPCTL_CALLER; exec sleep $seconds' 2>&1" or die;
 	my $text = join '', <$out>;
 	close $out;
 	print $log $? >> 8, ' ', $text =~ s/\n/ /gr, "\n";
@@ -100,6 +101,7 @@ for my $i (0 .. $#nodes) {
 	push @apps, sprintf 'spawner: { command = ["perl", "@DIR@/spawner.pl", "@DIR@/spawned", "%s", %s]; };', program('appctl'),
 		join ', ', map { qq("$_") } grep { $_ ne $names[$i] } @names;
 	$node->dropin('flow.conf', "applications: { @apps };\n");
+	$node->define_tasks;
 	$node->start;
 }
 $_->wait_node for @nodes;
@@ -108,13 +110,11 @@ $_->wait_node for @nodes;
 
 my %done;
 
-sub node_process {
-	my ($node) = @_;
-	my ($pid) = map { $_->{pid} } grep { $_->{name} eq 'appctl-node' } @{ $node->appctl_json('status')->{applications} };
+sub process_of {
+	my ($node, $app) = @_;
+	my ($pid) = map { $_->{pid} } grep { $_->{name} eq $app } @{ $node->appctl_json('status')->{applications} };
 	return $pid;
 }
-
-sub engine_of { my ($node) = @_; return $node->engine_pid }
 
 sub pause_process {
 	my ($pid) = @_;
@@ -127,10 +127,11 @@ my @trouble = (
 	[cut_both => sub { my ($i, $j) = @_; $network->cut_both($i, $j); sleep rand 4 * $heartbeat; $network->heal }],
 	[cut_one_way => sub { my ($i, $j) = @_; $network->cut($i, $j); sleep rand 4 * $heartbeat; $network->heal }],
 	[loss => sub { $network->loss(5 + int rand 25); sleep rand 2; $network->heal }],
-	[pause_node => sub { my ($i) = @_; pause_process(node_process($nodes[$i])) }],
-	[pause_engine => sub { my ($i) = @_; my $pid = engine_of($nodes[$i]); pause_process($pid) }],
-	[kill_node => sub { my ($i) = @_; my $pid = node_process($nodes[$i]); kill KILL => $pid if $pid }],
-	[kill_engine => sub { my ($i) = @_; kill KILL => engine_of($nodes[$i]) }],
+	[pause_node => sub { my ($i) = @_; pause_process(process_of($nodes[$i], 'appctl-node')) }],
+	[pause_engine => sub { my ($i) = @_; pause_process($nodes[$i]->engine_pid) }],
+	[kill_node => sub { my ($i) = @_; my $pid = process_of($nodes[$i], 'appctl-node'); kill KILL => $pid if $pid }],
+	[kill_tasks => sub { my ($i) = @_; my $pid = process_of($nodes[$i], 'appctl-tasks'); kill KILL => $pid if $pid }],
+	[kill_engine => sub { my ($i) = @_; kill KILL => $nodes[$i]->engine_pid }],
 	[restart_sink => sub { my ($i) = @_; $nodes[$i]->appctl('restart', 'sink') }],
 );
 
@@ -212,7 +213,7 @@ for my $to (@nodes) {
 	}
 }
 
-# Commands: who was told that all went well had all of it; nothing runs on whose caller has gone.
+# Commands and tasks: who was told that all went well had all of it; nothing runs on whose caller has gone.
 my %ends;
 for my $node (@nodes) {
 	my @bad;
