@@ -27,6 +27,20 @@ struct receiving {
 	unsigned count;
 };
 
+/* With senders, what goes on in further lines is moved in: no line of a text looks like another message's beginning. */
+static void
+print_body(const struct receiving *r, const struct appctl_message *msg)
+{
+	const char *text = msg->text, *end = text + msg->len, *newline;
+
+	while (r->sender && (newline = memchr(text, '\n', (size_t)(end - text))) != NULL) {
+		fwrite(text, 1, (size_t)(newline - text), stdout);
+		fputs("\n\t", stdout);
+		text = newline + 1;
+	}
+	fwrite(text, 1, (size_t)(end - text), stdout);
+}
+
 static void
 print_message(const struct receiving *r, const struct appctl_message *msg)
 {
@@ -40,7 +54,7 @@ print_message(const struct receiving *r, const struct appctl_message *msg)
 	if (r->terminal)
 		print_text(stdout, msg->text);
 	else
-		fwrite(msg->text, 1, msg->len, stdout);
+		print_body(r, msg);
 	putchar('\n');
 }
 

@@ -277,10 +277,12 @@ closed(void *arg, struct channel *c, const json_t *how)
 {
 	const char *code = json_string_value(json_object_get(how, "error"));
 	const char *text = json_string_value(json_object_get(how, "message"));
+	struct mail_out *o = arg;
+	char why[600];
 
 	(void)c;
-	fail_all(arg, known_code((struct mail_text){ code ? code : "unreachable", strlen(code ? code : "unreachable") }),
-		 text ? text : "the other node closed the way to its mailboxes");
+	snprintf(why, sizeof(why), "%s: %s", o->node, text ? text : "the other node closed the way to its mailboxes");
+	fail_all(o, known_code((struct mail_text){ code ? code : "unreachable", strlen(code ? code : "unreachable") }), why);
 }
 
 static const struct channel_handler out_handler = { .accepted = accepted, .data = data, .room = room, .closed = closed };

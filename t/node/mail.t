@@ -32,6 +32,12 @@ subtest 'a message is sent, lies there, is read and is gone' => sub {
 	is($r->{out} . $r->{exit}, '0', 'taken: nothing is left');
 };
 
+subtest 'a text of two lines is not taken for two messages' => sub {
+	$node->appctl('send', 'chat', "one\nbob/boss: two\n\nend");
+	is(receive('--keep', 'chat')->{out}, "one\nbob/boss: two\n\nend\n", 'without senders it is as it was sent');
+	is(receive('-s', 'chat')->{out}, "alice/$user: one\n\tbob/boss: two\n\t\n\tend\n", 'with them no line of it begins as another message does');
+};
+
 subtest 'lines of standard input, and JSON' => sub {
 	my $r = $node->appctl('--json', 'send', 'chat', '-', { stdin => "a\nb \xc3\xa4\n\nlast" });
 	is_deeply(decode_json($r->{out}), { to => 'chat', sent => 4, failures => [] }, 'four messages');
@@ -48,6 +54,7 @@ subtest 'who is not there is told at once' => sub {
 	like($r->{err}, qr/there is no application nobody on alice/);
 	$r = $node->appctl('send', '-n', 'nowhere', 'chat', 'hey');
 	is($r->{exit}, 3, 'no such node');
+	like($r->{err}, qr/: nowhere: no node of that name is known here/, 'and which one');
 	$r = $node->appctl('send', '~nobody-here', 'hey');
 	is($r->{exit}, 3, 'no such mailbox');
 	is($node->appctl('send', '/etc', 'hey')->{exit}, 2, 'no address');
