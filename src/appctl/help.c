@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { WIDTH = 78 };
+enum { WIDTH = 78, LEFT = 32 };		/* columns: of a paragraph; of what stands beside its explanation */
 
 /* "-r, --runtime-dir DIR" or "    --wait[=SECONDS]". */
 static void
@@ -72,8 +72,8 @@ print_command_help(const struct cmd *c)
 void
 print_help(const struct cmd *cmd)
 {
-	char left[64];
 	size_t i;
+	int left;
 
 	if (cmd != NULL) {
 		print_command_help(cmd);
@@ -82,8 +82,8 @@ print_help(const struct cmd *cmd)
 	printf("Usage: appctl [OPTION...] COMMAND [ARGUMENT...]\n\n"
 	       "Controls appctld, which starts, watches and stops applications.\n\nCommands:\n");
 	for (i = 0; commands[i] != NULL; i++) {
-		snprintf(left, sizeof(left), "%s %s", commands[i]->name, commands[i]->operands);
-		printf("  %-30s %s\n", left, commands[i]->summary);
+		left = printf("  %s %s", commands[i]->name, commands[i]->operands);
+		printf("%*s %s\n", left < LEFT ? LEFT - left : 0, "", commands[i]->summary);
 	}
 	printf("\nOptions:\n");
 	print_options(global_opts);

@@ -25,6 +25,7 @@ for my $c (@commands) {
 	like(appctl('-h', $c)->{out}, qr/^Usage: appctl $c\b/, "-h $c is the same");
 	is(appctl($c, '--no-such-option')->{exit}, 2, "$c refuses unknown options");
 }
+like($help->{out}, qr/^  task .*\|list run tasks/m, 'what they take stands there whole');
 unlike($help->{out}, qr/^  import|poweroff|completion/m, 'nothing is promised that is not there');
 like(appctl('--version')->{out}, qr/^appctl \d+\.\d+\.\d+\n$/, '--version');
 
