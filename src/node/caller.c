@@ -4,11 +4,13 @@
 
 #include "job/calls.h"
 #include "sys/program.h"
+#include "wire/mail_line.h"
 
 #include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct caller {
@@ -28,7 +30,7 @@ user_name(uid_t uid, char *out, size_t size)
 
 	if (getpwuid_r(uid, &pw, strings, sizeof(strings), &found) == 0 && found != NULL)
 		snprintf(out, size, "~%s", found->pw_name);
-	else
+	if (found == NULL || !mail_name_ok(out, strlen(out)))
 		snprintf(out, size, "~%u", (unsigned)uid);
 }
 

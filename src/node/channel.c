@@ -4,6 +4,7 @@
 
 #include "conf/json.h"
 #include "node/service.h"
+#include "wire/mail_line.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -332,11 +333,12 @@ static bool
 caller_is_good(const struct channel *c, const json_t *args)
 {
 	const json_t *caller = json_object_get(args, "caller");
+	const char *text = json_string_value(caller);
 	size_t len = strlen(c->peer);
 
 	if (caller == NULL)
 		return true;
-	return json_is_string(caller) && strncmp(json_string_value(caller), c->peer, len) == 0 && json_string_value(caller)[len] == '/';
+	return text != NULL && strncmp(text, c->peer, len) == 0 && text[len] == '/' && mail_name_ok(text + len + 1, strlen(text + len + 1));
 }
 
 static void
