@@ -353,7 +353,8 @@ tls_handshake(struct tls *t, int *what, struct err *err)
 	explain(t, e, err);
 	gnutls_alert_send_appropriate(t->session, e);
 	if (t->keys->uses_psk && err->code == 0)
-		err_wrap(err, "pre-shared key (do both ends have the same secret?)");
+		err_wrap(err, t->keys->settings->of_nodes ? "pre-shared key (do both ends have the same cookie, and is the other one called as it is here?)"
+							  : "pre-shared key (do both ends have the same secret?)");
 	return -1;
 }
 

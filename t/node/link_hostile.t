@@ -29,7 +29,7 @@ subtest 'a wrong cookie learns nothing and changes nothing' => sub {
 	my $alice = node(node => 'alice', peers => [$bob], cookie => '0123456789abcdef' x 4);
 	my $r = refused($alice, 'bob');
 	is($r->{code}, 'unreachable', 'no channel');
-	like($r->{message}, qr/same secret/, 'the one who has it knows why');
+	like($r->{message}, qr/same cookie, and is the other one called/, 'the one who has it knows why');
 	is($alice->nodes->{bob}{state}, 'refused', 'and shows it');
 	like($bob->wait_event({ event => 'app_alarm' })->{text}, qr/turned away \S+, which is no node with our cookie/, 'an alarm at the other end');
 	like($bob->log_text, qr/turned away/, 'and its log');
