@@ -137,5 +137,5 @@ run_cookie(struct cmdline *l)
 const struct cmd cmd_cookie = {
 	.name = "cookie", .operands = "new [FILE]", .summary = "make the secret that nodes share",
 	.about = "256 random bits in a file with mode 0400, by default cookie beside appctld.conf. A file that is there is left as it is.",
-	.opts = cookie_opts, .min = 1, .max = 2, .first = COMPLETE_NOTHING, .others = COMPLETE_FILES, .run = run_cookie,
+	.opts = cookie_opts, .min = 1, .max = 2, .first = COMPLETE_NOTHING, .others = COMPLETE_FILES, .run = run_cookie, .there = THERE_AS_A_WHOLE,
 };

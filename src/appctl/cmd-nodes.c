@@ -93,7 +93,7 @@ static int
 run_nodes(struct cmdline *l)
 {
 	struct appctl_error e = { 0 };
-	json_t *reply = node_call(l->runtime_dir, "ListNodes", NULL, &e), *chosen;
+	json_t *reply = node_list(l->runtime_dir, l->node, &e), *chosen;
 	int status = 0;
 
 	if (reply == NULL)
@@ -123,5 +123,5 @@ const struct cmd cmd_nodes = {
 	.about = "State, address, since when, and the round trip as it was last measured: of those that the configuration of\n"
 		 "appctl-node names, and of those that were linked with this one since it was started. A link is made when it is first\n"
 		 "needed: down says only that there is none now. With names the exit status is 6 unless all of them are up.",
-	.opts = no_opts, .min = 0, .max = -1, .first = COMPLETE_NODES, .others = COMPLETE_NODES, .run = run_nodes,
+	.opts = no_opts, .min = 0, .max = -1, .first = COMPLETE_NODES, .others = COMPLETE_NODES, .run = run_nodes, .there = THERE_BY_ITSELF,
 };

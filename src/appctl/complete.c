@@ -353,7 +353,7 @@ print_completion(const char *shell)
 static json_t *
 ask_nodes(const struct cmdline *l, struct appctl_error *e)
 {
-	json_t *reply = node_call(l->runtime_dir, "ListNodes", NULL, e), *names = need_json(json_array());
+	json_t *reply = node_list(l->runtime_dir, NULL, e), *names = need_json(json_array());
 	const json_t *v;
 	size_t i;
 

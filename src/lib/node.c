@@ -147,16 +147,6 @@ exchange(struct stream *s, const char *runtime_dir, const char *node, const char
 	return send_call(s, method, take_params, e) == 0 ? read_reply(s, node, e) : NULL;
 }
 
-json_t *
-node_call(const char *runtime_dir, const char *method, json_t *take_params, struct appctl_error *e)
-{
-	struct stream s = { .fd = -1 };
-	json_t *reply = exchange(&s, runtime_dir, NULL, method, take_params, e);
-
-	stream_fini(&s);
-	return reply;
-}
-
 int
 node_connect(const char *runtime_dir, const char *node, const char *service, json_t *take_args, bool framed, json_t **reply,
 	     struct appctl_error *e)
@@ -176,4 +166,20 @@ node_connect(const char *runtime_dir, const char *node, const char *service, jso
 	json_decref(answer);
 	stream_fini(&s);
 	return fd;
+}
+
+json_t *
+node_list(const char *runtime_dir, const char *node, struct appctl_error *e)
+{
+	struct stream s = { .fd = -1 };
+	json_t *reply = NULL;
+
+	if (node == NULL)
+		reply = exchange(&s, runtime_dir, NULL, "ListNodes", NULL, e);
+	else if ((s.path = strdup(node)) == NULL)
+		error_memory(e);
+	else if ((s.fd = node_connect(runtime_dir, node, "nodes", NULL, false, NULL, e)) >= 0 && send_call(&s, "ListNodes", NULL, e) == 0)
+		reply = read_reply(&s, node, e);
+	stream_fini(&s);
+	return reply;
 }

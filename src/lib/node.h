@@ -9,8 +9,8 @@
  * Channels to services of other nodes, by way of this node's appctl-node (org.appctl.Node).
  */
 
-/* A method of org.appctl.Node: the reply's parameters.  NULL: e says why. */
-json_t *node_call(const char *runtime_dir, const char *method, json_t *take_params, struct appctl_error *e);
+/* The nodes that this node, or that other one (NULL: this), knows: the reply of ListNodes.  NULL: e says why. */
+json_t *node_list(const char *runtime_dir, const char *node, struct appctl_error *e);
 
 /*
  * Connects to that service and waits until it has accepted: *reply (may be NULL) is what it answered.  A connected

@@ -84,6 +84,28 @@ control_opened(struct node *n, struct channel *c, const json_t *args)
 		gate_open(n, c, args, "control.sock", judge);
 }
 
+/* Of node.sock. */
+static json_t *
+judge_list(const struct channel *c, const char *caller, json_t *call)
+{
+	const char *name = json_string_value(json_object_get(call, "method"));
+
+	(void)caller;
+	if (name == NULL || strcmp(name, "org.appctl.Node.ListNodes") != 0)
+		return json_pack("{s:s, s:{s:s}}", "error", "org.varlink.service.MethodNotFound", "parameters", "method", name ? name : "");
+	if (sees_it(c))
+		return NULL;
+	return json_pack("{s:s, s:{s:s, s:s}}", "error", "org.appctl.Node.Failed", "parameters", "code", "not_permitted",
+			 "message", "it may not look at that node (allow in its node.conf)");
+}
+
+void
+nodes_opened(struct node *n, struct channel *c, const json_t *args)
+{
+	if (may_look(c))
+		gate_open(n, c, args, "node/node.sock", judge_list);
+}
+
 /* Until it is relayed it is not read. */
 static const struct conn_handler no_handler;
 

@@ -3,6 +3,7 @@
 
 #include "node/service.h"
 
-/* Services: this node's control.sock, as far as the peer may, and its events.sock. */
+/* Services: this node's control.sock, as far as the peer may, its events.sock, and the list of nodes that it knows. */
 void control_opened(struct node *n, struct channel *c, const json_t *args);
 void events_opened(struct node *n, struct channel *c, const json_t *args);
+void nodes_opened(struct node *n, struct channel *c, const json_t *args);

@@ -10,6 +10,7 @@
 const struct service services[] = {
 	{ .name = "control", .opened = control_opened },
 	{ .name = "events", .opened = events_opened },
+	{ .name = "nodes", .opened = nodes_opened },
 	{ "mail", mail_in_opened, mail_start, mail_stop },
 	{ "spawn", spawn_opened, spawn_start, spawn_stop },
 	{ .name = "tasks", .opened = tasks_opened },

@@ -52,6 +52,31 @@ subtest 'appctl nodes' => sub {
 	is($alice->appctl('nodes')->{exit}, 6, 'without appctl-node');
 };
 
+subtest 'appctl -n NODE nodes' => sub {
+	my ($alice, $bob) = Appctl::Node->cluster(qw(alice bob));
+	my $doc = $alice->appctl_json('-n', 'bob', 'nodes');
+	is("$doc->{node} $doc->{nodes}[0]{name} $doc->{nodes}[0]{state}", 'bob alice up', 'those that bob knows');
+	like($alice->appctl('-n', 'bob', 'nodes')->{out}, qr/^this is node bob\n/, 'and who says it');
+	is($alice->appctl('-n', 'bob', 'nodes', 'alice')->{exit}, 0, 'by name');
+	is($alice->appctl('-n', 'bob', 'nodes', 'carol')->{exit}, 3, 'one that bob does not know');
+	is($alice->appctl('-n', 'carol', 'nodes')->{exit}, 3, 'of no node');
+	my (undef, $socket) = $alice->channel('bob', 'nodes');
+	$alice->varlink_send($socket, 'org.appctl.Node.Connect', { node => 'alice', service => 'control' });
+	is($alice->varlink_read($socket)->{error}, 'org.varlink.service.MethodNotFound', 'nothing else of node.sock is there');
+	$bob->{allow} = 'control = "none";';
+	$bob->write_settings;
+	kill HUP => $bob->node_pid;
+	$alice->varlink_send($socket, 'org.appctl.Node.ListNodes', {});
+	my $reply = $alice->varlink_read($socket);
+	until ($reply->{error}) {
+		$alice->varlink_send($socket, 'org.appctl.Node.ListNodes', {});
+		$reply = $alice->varlink_read($socket);
+	}
+	is($reply->{parameters}{code}, 'not_permitted', 'who may not look any more does not');
+	is($alice->appctl('-n', 'bob', 'nodes')->{exit}, 5, 'nor by the command');
+	$_->stop for $alice, $bob;
+};
+
 subtest 'what contrib/node has is good' => sub {
 	my $r = run_program(program('appctl-node'), '--check', '-c', top_srcdir() . '/contrib/node/node.conf');
 	is($r->{exit}, 0, 'node.conf') or diag($r->{err});

@@ -90,6 +90,8 @@ subtest 'appctl -n NODE: run, and what needs files of that machine' => sub {
 	chmod 0644, $me->dir . '/talker.log';
 	is($you->appctl('-n', 'me', 'logs', '-n', 1, 'talker')->{out}, "I am me/talker\n", 'logs');
 	is($you->appctl('-n', 'me', 'logs', 'nothing')->{exit}, 3, 'with the exit status');
+	my $new = "$bin/made-there";
+	is($you->appctl('-n', 'me', 'cookie', 'new', $new)->{exit}, $> == 0 ? 5 : 0, 'cookie is for the user that commands run as there');
 };
 
 sub spawn_in_background {
