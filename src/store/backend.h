@@ -51,3 +51,5 @@ extern const struct backend_ops pg_backend, sqlite_backend;
 /* A row for quarantine, and one for batch. */
 void quarantine_row(struct buf *out, const struct store_batch *b, int64_t real_us, const char *row, const char *reason);
 void batch_row(struct buf *out, const struct store_batch *b);
+/* The first from there on in which a producer tells of gaps; NULL: there is none. */
+const struct store_batch *batch_of_gaps(const struct store_batch *from);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/pg.h"
 
+#include "core/event.h"
 #include "store/schema.h"
 
 #include <errno.h>
@@ -148,17 +149,27 @@ put_part(struct backend *b, const struct store_batch *list, const struct part *p
 }
 
 /* The consumer's own word for numbers that were missing gives way to the producer's, which comes later. */
-static const char explained_sql[] =
-	"DELETE FROM gap u WHERE u.reason = 'unknown' AND EXISTS (SELECT 1 FROM gap t WHERE t.node = u.node AND t.epoch = u.epoch"
-	" AND t.reason <> 'unknown' AND t.first_seq <= u.first_seq AND t.last_seq >= u.last_seq);";
-
-static bool
-explains(const struct store_batch *list)
+static int
+explained_sql(struct backend *b, const struct store_batch *list, struct err *err)
 {
-	for (; list != NULL; list = list->next)
-		if (list->table != NULL && list->table->index == TABLE_GAP)
-			return true;
-	return false;
+	const char *before = "DELETE FROM gap u USING gap t, (VALUES ";
+	char *node;
+
+	list = batch_of_gaps(list);
+	if (list == NULL)
+		return 0;
+	for (; list != NULL; list = batch_of_gaps(list->next), before = ", ") {
+		node = PQescapeLiteral(b->q.c, list->node, strlen(list->node));
+		if (node == NULL)
+			return err_set(err, 0, "PostgreSQL: %.200s", PQerrorMessage(b->q.c));
+		buf_printf(&b->sql, "%s(%s, timestamptz '", before, node);
+		print_time(&b->sql, list->ts_us);
+		buf_adds(&b->sql, "')");
+		PQfreemem(node);
+	}
+	buf_adds(&b->sql, ") AS k (node, ts) WHERE t.node = k.node AND t.ts = k.ts AND t.reason <> 'unknown' AND u.node = t.node AND u.epoch = t.epoch"
+		 " AND u.first_seq BETWEEN t.first_seq AND t.last_seq AND u.last_seq <= t.last_seq AND u.reason = 'unknown';");
+	return 0;
 }
 
 static int
@@ -171,8 +182,8 @@ write_at_once(struct backend *b, const struct store_batch *list, const struct pa
 	batch_sql(&b->sql);
 	for (i = 0; i < p->count; i++)
 		copy_sql(&b->sql, p->v[i].t->name, true, p->v[i].t->columns, p->v[i].columns);
-	if (explains(list))
-		buf_adds(&b->sql, explained_sql);
+	if (explained_sql(b, list, err) < 0)
+		return -1;
 	buf_adds(&b->sql, "COMMIT");
 	if (b->sql.failed)
 		return err_set(err, ENOMEM, "statements for the database");
@@ -324,12 +335,12 @@ write_carefully(struct backend *b, struct store_batch *list, int64_t real_us, co
 	if (begin_carefully(&c, list, err) < 0)
 		return -1;
 	result = write_rows(&c, list, p, err);
-	if (result == 0) {
-		if (explains(list))
-			result = pq_query(&b->q, explained_sql, NULL, err);
-		if (result == 0)
-			result = pq_query(&b->q, "COMMIT", NULL, err);
-	}
+	buf_clear(&b->sql);
+	if (result == 0)
+		result = explained_sql(b, list, err);
+	buf_adds(&b->sql, "COMMIT");
+	if (result == 0)
+		result = b->sql.failed ? err_set(err, ENOMEM, "statements for the database") : pq_query(&b->q, buf_cstr(&b->sql), NULL, err);
 	buf_free(&c.bad);
 	if (result < 0)
 		forget_refused(list);

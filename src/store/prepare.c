@@ -60,6 +60,14 @@ batch_row(struct buf *out, const struct store_batch *b)
 	image_int(out, (int64_t)b->rows.rows);
 }
 
+const struct store_batch *
+batch_of_gaps(const struct store_batch *from)
+{
+	while (from != NULL && (from->table == NULL || from->table->index != TABLE_GAP))
+		from = from->next;
+	return from;
+}
+
 static int
 keep_bad(void *arg, const char *row, const char *reason)
 {

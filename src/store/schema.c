@@ -97,6 +97,8 @@ schema_table_sql(struct buf *out, enum dialect d, const char *name, const struct
 	index_sql(out, name, "node_ts", "node, ts");
 	if (strcmp(name, monitor_table(TABLE_PRC)->name) == 0)
 		index_sql(out, name, "node_pid_ts", "node, pid, ts");
+	if (strcmp(name, monitor_table(TABLE_GAP)->name) == 0)
+		index_sql(out, name, "node_epoch_first_seq", "node, epoch, first_seq");
 }
 
 static void

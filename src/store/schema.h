@@ -20,7 +20,7 @@
  *			transaction of its rows.  Not partitioned; what is behind the retention goes, but never the highest seq.
  *	quarantine	node, ts (of the storing), epoch, seq, "table", "row" (JSON), reason: rows that could not be stored.
  *
- * Indexes: (node, ts) on every table, and (node, pid, ts) on prc.  So these are fast:
+ * Indexes: (node, ts) on every table, (node, pid, ts) on prc, (node, epoch, first_seq) on gap.  So these are fast:
  *
  *	what is now:	SELECT * FROM prc WHERE node = $1 AND ts = (SELECT max(ts) FROM prc WHERE node = $1)
  *	history:	SELECT * FROM prc WHERE node = $1 AND pid = $2 AND ts > $3 ORDER BY ts

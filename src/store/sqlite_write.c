@@ -196,19 +196,30 @@ put_one(struct writing *w, struct err *err)
 			 false, err);
 }
 
-static bool
-explains(const struct store_batch *list)
-{
-	for (; list != NULL; list = list->next)
-		if (list->table != NULL && list->table->index == TABLE_GAP)
-			return true;
-	return false;
-}
-
 /* The consumer's own word for numbers that were missing gives way to the producer's, which comes later. */
 static const char explained_sql[] =
-	"DELETE FROM gap WHERE reason = 'unknown' AND EXISTS (SELECT 1 FROM gap t WHERE t.node = gap.node AND t.epoch = gap.epoch"
-	" AND t.reason <> 'unknown' AND t.first_seq <= gap.first_seq AND t.last_seq >= gap.last_seq)";
+	"DELETE FROM gap WHERE rowid IN (SELECT u.rowid FROM gap t CROSS JOIN gap u WHERE t.node = ?1 AND t.ts = ?2 AND t.reason <> 'unknown'"
+	" AND u.node = ?1 AND u.epoch = t.epoch AND u.first_seq BETWEEN t.first_seq AND t.last_seq AND u.last_seq <= t.last_seq"
+	" AND u.reason = 'unknown')";
+
+static int
+drop_explained(struct backend *b, const struct store_batch *list, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int step = SQLITE_DONE;
+
+	list = batch_of_gaps(list);
+	if (list != NULL && sqlite3_prepare_v2(b->db, explained_sql, -1, &s, NULL) != SQLITE_OK)
+		step = SQLITE_ERROR;
+	for (; list != NULL && step == SQLITE_DONE; list = batch_of_gaps(list->next)) {
+		sqlite3_bind_text(s, 1, list->node, -1, SQLITE_STATIC);
+		sqlite3_bind_int64(s, 2, list->ts_us);
+		step = sqlite3_step(s);
+		sqlite3_reset(s);
+	}
+	sqlite3_finalize(s);
+	return step == SQLITE_DONE ? 0 : sqlite_fail(b, "gaps that are explained", err);
+}
 
 static int
 write_all(struct writing *w, struct store_batch *list, struct err *err)
@@ -218,7 +229,7 @@ write_all(struct writing *w, struct store_batch *list, struct err *err)
 	for (w->sb = list; w->sb != NULL; w->sb = w->sb->next)
 		if (put_one(w, err) < 0)
 			return -1;
-	if (explains(list) && sqlite_do(w->b, explained_sql, err) < 0)
+	if (drop_explained(w->b, list, err) < 0)
 		return -1;
 	return sqlite_do(w->b, "COMMIT", err);
 }

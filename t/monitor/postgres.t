@@ -118,6 +118,21 @@ subtest 'the postmaster is killed' => sub {
 	is($pg->sql('SELECT count(*), max(seq), count(DISTINCT seq) FROM batch'), "$seq|$seq|$seq", 'each once');
 };
 
+subtest 'ten thousand gaps' => sub {
+	$pg->sql('DROP INDEX gap_node_epoch_first_seq');
+	$pg->sql(q{INSERT INTO gap (node, ts, epoch, first_seq, last_seq, batches, reason) SELECT n, now(), e, 2 * i, 2 * i, 1, 'unknown'
+		FROM generate_series(1, 10000) i, (VALUES ('al''ice', 5), ('al''ice', 4), ('bob', 5)) k (n, e)});
+	$pg->init_db;
+	is($pg->sql(q{SELECT count(*) > 1 FROM pg_class WHERE relname ~ '^gap_.*node_epoch_first_seq'}), 't', 'a database of before gets its index');
+	my $tells = sub { my ($seq, $from, $to) = @_; batch(node => "al'ice", seq => $seq, type => 'gap', columns => [qw(epoch first_seq last_seq batches reason)],
+		rows => [map { [5, 2 * $_, 2 * $_, 1, 'spool_full'] } $from .. $to]) };
+	$feed->put($tells->(1, 2, 5000), $tells->(2, 5001, 10000));
+	ok($feed->expect(qr/^stored al'ice 5 2 5000 0 0/), 'told of by their producer, in good time');
+	is($pg->sql(q{SELECT node, epoch, count(*), min(first_seq) FROM gap WHERE reason = 'unknown' GROUP BY node, epoch ORDER BY node, epoch}),
+		"al'ice|4|10000|2\nal'ice|5|1|2\nbob|5|10000|2", 'only those are no longer unknown');
+	$pg->sql('DELETE FROM gap');
+};
+
 subtest 'another, empty database' => sub {
 	$pg->sql('CREATE DATABASE fresh');
 	my $r = run_program(program('appctl-consumer'), '--init-db', $pg->conninfo . ' dbname=fresh');

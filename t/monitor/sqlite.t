@@ -86,6 +86,32 @@ subtest 'one node of which something is never taken' => sub {
 	is($feed->end, 0);
 };
 
+# Told of by the producer, at last: were each looked for among all others, it would take minutes.
+subtest 'ten thousand gaps' => sub {
+	my $file = fresh();
+	my $feed = Appctl::Feed->new($file);
+	$feed->put(batch(seq => 1), batch(seq => 1, node => 'bob'));
+	ok($feed->expect(qr/^stored bob 5 1 /));
+	is($feed->end, 0);
+	is(ask($file, q{SELECT count(*) FROM sqlite_schema WHERE name = 'gap_node_epoch_first_seq'}), 1, 'there is an index');
+	run_program('python3', '-c', <<'PY', $file);
+import sqlite3, sys
+c = sqlite3.connect(sys.argv[1])
+c.execute("DROP INDEX gap_node_epoch_first_seq")
+for node, epoch in ('alice', 5), ('alice', 4), ('bob', 5):
+	c.executemany("INSERT INTO gap (node, ts, epoch, first_seq, last_seq, batches, reason) VALUES (?, 1, ?, ?, ?, 1, 'unknown')",
+		((node, epoch, 2 * i, 2 * i) for i in range(1, 10001)))
+c.commit()
+PY
+	$feed = Appctl::Feed->new($file);
+	$feed->put(batch(seq => 20001, type => 'gap', columns => [qw(epoch first_seq last_seq batches reason)],
+		rows => [map { [5, 2 * $_, 2 * $_, 1, 'spool_full'] } 2 .. 10000]));
+	ok($feed->expect(qr/^stored alice 5 20001 9999 0 0/), 'are told of in good time, in a database of before, too');
+	is(ask($file, q{SELECT node, epoch, count(*), min(first_seq) FROM gap WHERE reason = 'unknown' GROUP BY node, epoch ORDER BY node, epoch}),
+		"alice|4|10000|2\nalice|5|1|2\nbob|5|10000|2", 'and only those are no longer unknown');
+	is($feed->end, 0);
+};
+
 subtest 'somebody holds the lock' => sub {
 	my $file = fresh();
 	my $feed = Appctl::Feed->new($file);
