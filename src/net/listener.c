@@ -182,6 +182,18 @@ ws_listen(struct loop *l, const struct ws_settings *s, const struct ws_handler *
 	return NULL;
 }
 
+int
+ws_listener_reload(struct ws_listener *wl, struct err *err)
+{
+	struct tls_keys *keys = NULL;
+
+	if (wl->settings->use_tls && (keys = tls_keys_new(wl->settings, true, err)) == NULL)
+		return -1;
+	tls_keys_free(wl->keys);
+	wl->keys = keys;
+	return 0;
+}
+
 unsigned
 ws_listener_port(const struct ws_listener *wl)
 {

@@ -63,6 +63,8 @@ struct ws_handler {
 
 /* Starts listening.  settings and what it points to must outlive it.  NULL: err says why. */
 struct ws_listener *ws_listen(struct loop *l, const struct ws_settings *s, const struct ws_handler *h, void *arg, struct err *err);
+/* Secret and certificates anew, as its settings name them now, for those who come from now on.  -1: err, and the old ones stay. */
+int ws_listener_reload(struct ws_listener *wl, struct err *err);
 unsigned ws_listener_port(const struct ws_listener *wl);	/* the one in use, also where "0" was asked for */
 /* Takes no more in; what is open stays.  NULL is fine. */
 void ws_listener_free(struct ws_listener *wl);

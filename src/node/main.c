@@ -136,7 +136,7 @@ static int
 give_up_rights(const struct run *r, struct err *err)
 {
 	const struct node_settings *s = r->node.settings;
-	char dirs[5][PATH_MAX];
+	char dirs[6][PATH_MAX];
 	const struct sandbox_path paths[] = {
 		{ "/etc", SANDBOX_READ }, { "/dev", SANDBOX_READ }, { "/dev/ptmx", SANDBOX_READ | SANDBOX_WRITE },
 		{ "/dev/pts", SANDBOX_READ | SANDBOX_WRITE }, { "/run", SANDBOX_READ }, { "/proc/self", SANDBOX_READ },
@@ -144,7 +144,7 @@ give_up_rights(const struct run *r, struct err *err)
 		{ "/lib64", SANDBOX_READ | SANDBOX_EXECUTE },
 		{ directory_of(r->file, dirs[0]), SANDBOX_READ }, { directory_of(s->cookie_file, dirs[1]), SANDBOX_READ },
 		{ directory_of(s->ca_file, dirs[2]), SANDBOX_READ }, { directory_of(s->cert_file, dirs[3]), SANDBOX_READ },
-		{ directory_of(s->key_file, dirs[4]), SANDBOX_READ }, { s->crl_file, SANDBOX_READ },
+		{ directory_of(s->key_file, dirs[4]), SANDBOX_READ }, { directory_of(s->crl_file, dirs[5]), SANDBOX_READ },
 		{ r->node.runtime_dir, SANDBOX_READ | SANDBOX_WRITE }, { s->mailbox.directory, SANDBOX_READ | SANDBOX_WRITE },
 	};
 	const struct sandbox box = { paths, sizeof(paths) / sizeof(paths[0]), false };

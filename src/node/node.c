@@ -114,6 +114,26 @@ node_start(struct node *n, struct err *err)
 	return n->bridge ? 0 : -1;
 }
 
+/* They are in force.  -1: the certificates are not good, and the old ones are. */
+static int
+try_settings(struct node *n, const struct node_settings *settings, const struct secret *cookie, struct err *err)
+{
+	const struct node_settings *old = n->settings;
+	struct secret old_cookie = n->cookie;
+	int r;
+
+	n->settings = settings;
+	n->cookie = *cookie;
+	r = peers_try(n->lines->peers, err);
+	if (r < 0) {
+		n->settings = old;
+		n->cookie = old_cookie;
+		peers_take_settings(n->lines->peers);
+	}
+	secret_clear(&old_cookie);
+	return r;
+}
+
 int
 node_reload(struct node *n, struct node_settings *take_settings, struct err *err)
 {
@@ -128,9 +148,12 @@ node_reload(struct node *n, struct node_settings *take_settings, struct err *err
 	new_cookie = cookie.len != n->cookie.len || memcmp(cookie.bytes, n->cookie.bytes, cookie.len) != 0;
 	if (strcmp(old->listen, take_settings->listen) != 0 || old->port != take_settings->port)
 		log_write(LOG_NODE, LOG_LEVEL_WARNING, "listen and port need a restart of appctl-node to become others");
-	n->cookie = cookie;
+	if (try_settings(n, take_settings, &cookie, err) < 0) {
+		secret_clear(&cookie);
+		node_settings_free(take_settings);
+		return -1;
+	}
 	secret_clear(&cookie);
-	n->settings = take_settings;
 	peers_reload(n->lines->peers, new_cookie);
 	node_settings_free((struct node_settings *)(uintptr_t)old);
 	return 0;

@@ -320,8 +320,8 @@ add_configured(struct peers *ps)
 			peers_get(ps, s->peers[i].name);
 }
 
-static void
-take_settings(struct peers *ps)
+void
+peers_take_settings(struct peers *ps)
 {
 	const struct node *n = ps->node;
 	const struct node_settings *s = n->settings;
@@ -345,12 +345,18 @@ end_links(struct peer *p)
 	ws_push(p->line->ws);
 }
 
+int
+peers_try(struct peers *ps, struct err *err)
+{
+	peers_take_settings(ps);
+	return ws_listener_reload(ps->listener, err);
+}
+
 void
 peers_reload(struct peers *ps, bool new_cookie)
 {
 	struct peer *p, *next;
 
-	take_settings(ps);
 	add_configured(ps);
 	for (p = TAILQ_FIRST(&ps->list); p != NULL; p = next) {
 		next = TAILQ_NEXT(p, entry);
@@ -375,7 +381,7 @@ peers_new(struct node *n, struct err *err)
 	ps->node = n;
 	TAILQ_INIT(&ps->list);
 	TAILQ_INIT(&ps->greeting);
-	take_settings(ps);
+	peers_take_settings(ps);
 	add_configured(ps);
 	ps->listener = greeting_listen(ps, err);
 	if (ps->listener == NULL) {

@@ -80,7 +80,7 @@ subtest 'a node is not linked with itself by somebody between' => sub {
 };
 
 SKIP: {
-	skip 'needs gnutls-cli and certtool', 2 unless grep { -x "$_/gnutls-cli" } split /:/, $ENV{PATH};
+	skip 'needs gnutls-cli and certtool', 3 unless grep { -x "$_/gnutls-cli" } split /:/, $ENV{PATH};
 
 	subtest 'nothing less than TLS 1.3 with a key of its own and an ephemeral exchange' => sub {
 		my $bob = node(node => 'bob');
@@ -121,6 +121,43 @@ SKIP: {
 		is(refused($frank, 'bob')->{code}, 'unreachable', 'a good one does not stand for the cookie');
 		is($bob->wait_count({ event => 'node_up' }, 1), 1, 'nobody else was linked');
 		$_->stop for $alice, $bob, $eve, $carol, $frank;
+	};
+
+	subtest 'certificates are read again at SIGHUP' => sub {
+		my ($old, $ca) = map { Appctl::Certificates->authority($_) } qw(old ours);
+		my $place = Appctl::Test::scratch_directory();
+		my $tls = sub { my %f = @_; join ' ', map { qq(${_}_file = "$f{$_}";) } sort keys %f };
+		my $put = sub { my %f = @_; for (keys %f) { unlink "$place/$_"; spew("$place/$_", slurp($f{$_})); chmod 0400, "$place/$_" } };
+		my %here = map { $_ => "$place/$_" } qw(ca cert key);
+		$put->($old->issue('bob'));
+		my $bob = node(node => 'bob', settings => 'tls = { ' . $tls->(%here) . ' };');
+		my $hup = sub {
+			my $seen = () = $bob->log_text =~ /is in force/g;
+			kill HUP => $bob->node_pid;
+			for (1 .. 200 * slow_factor()) { last if (() = $bob->log_text =~ /is in force/g) > $seen; Time::HiRes::sleep(0.05) }
+		};
+		my %of_carol = $ca->issue('carol');
+		my ($alice, $carol) = map { node(node => $_->[0], peers => [$bob], settings => "tls = { $_->[1] };") }
+			['alice', $tls->($ca->issue('alice'))], ['carol', $tls->(%of_carol)];
+		is(refused($alice, 'bob')->{code}, 'unreachable', 'of another authority');
+		$put->($ca->issue('bob'));
+		$hup->();
+		for (1 .. 100) { last if !refused($alice, 'bob')->{code}; Time::HiRes::sleep(0.05) }
+		is($alice->nodes->{bob}{state}, 'up', 'of the same one, by who listens, too');
+		$put->(crl => $ca->revoke($of_carol{cert}));
+		$bob->{settings} = 'tls = { ' . $tls->(%here, crl => "$place/crl") . ' };';
+		$bob->write_settings;
+		$hup->();
+		is(refused($carol, 'bob')->{code}, 'unreachable', 'one that was revoked meanwhile is refused');
+		is($alice->nodes->{bob}{state}, 'up', 'links go on');
+		$put->(ca => "$place/key");
+		kill HUP => $bob->node_pid;
+		my $alarm;
+		do { $alarm = $bob->wait_event({ event => 'app_alarm' })->{text} } until $alarm =~ /not reloaded/;
+		like($alarm, qr{not reloaded: .*\Q$place\E/ca: }, 'what is no certificate changes nothing');
+		my $dave = node(node => 'dave', peers => [$bob], settings => 'tls = { ' . $tls->($ca->issue('dave')) . ' };');
+		is(refused($dave, 'bob')->{code}, undef, 'who comes now is taken with the ones before');
+		$_->stop for $alice, $bob, $carol, $dave;
 	};
 }
 
