@@ -50,6 +50,9 @@ connect_here(struct supervisor *v, struct appctl_error *e)
 		return 0;
 	if (code == ENOENT || code == ECONNREFUSED)
 		error_set(e, APPCTL_UNREACHABLE, "no task supervisor runs here: nobody listens at %s (appctl-tasks(8))", v->s.path);
+	else if (code == EACCES)
+		error_set(e, APPCTL_NOT_PERMITTED, "not permitted: %s is for root and the user that the task supervisor runs as (appctl-tasks(8))",
+			  v->s.path);
 	return -1;
 }
 

@@ -59,7 +59,7 @@ unreachable(struct appctl_error *e, const char *path, int code)
 	bool denied = code == EACCES || code == EPERM;
 
 	return error_set(e, denied ? APPCTL_NOT_PERMITTED : APPCTL_UNREACHABLE, "appctl-node cannot be reached at %s: %s%s", path,
-			 strerror(code), denied ? "" : "; other nodes need the application appctl-node running here (appctl-node(8))");
+			 strerror(code), denied ? "; it is for root and the user who runs appctl-node" : "; other nodes need the application appctl-node running here (appctl-node(8))");
 }
 
 /* Takes params. */

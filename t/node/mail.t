@@ -98,6 +98,7 @@ subtest 'users read their own' => sub {
 	my $r = $node->appctl('send', 'chat', 'from another', { uid => 65534 });
 	is($r->{exit}, 0, 'anybody may send') or diag($r->{err});
 	is(receive('-s', 'chat')->{out}, "alice/~$nobody: from another\n", 'as the user that it is');
+	like($node->appctl('nodes', { uid => 65534 })->{err}, qr{node/node\.sock: Permission denied; it is for root and the user}, 'but other nodes are for others, which is said');
 	$r = receive('chat', { uid => 65534 });
 	is($r->{exit}, 5, 'not everybody reads');
 	$node->appctl('send', "~$nobody", 'hey');

@@ -148,8 +148,10 @@ subtest 'nonsense' => sub {
 
 subtest 'another user' => sub {
 	plan skip_all => 'needs root' if $> != 0;
+	chmod 0755, $node->dir;
 	my $r = $node->appctl('task', 'list', { uid => 65534 });
-	isnt($r->{exit}, 0, 'gets nothing');
+	is($r->{exit}, 5, 'gets nothing');
+	like($r->{err}, qr{tasks/tasks\.sock is for root and the user that the task supervisor runs as}, 'and hears why');
 };
 
 subtest 'through a node the caller is who it is' => sub {
