@@ -13,6 +13,7 @@ appctl_tasks_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir)/src $(JANSSON_CFLAGS)
 appctl_tasks_LDADD = libmonitor.la libjob.la libserve.la libclient.la libcore.la libsandbox.la libsys.la libloop.la libwire.la libbase.la \
 	$(JANSSON_LIBS) -lm
 
+dist_varlink_DATA += doc/org.appctl.Tasks.varlink
 BUILT_SOURCES += src/tasks/varlink_text.h
 CLEANFILES += src/tasks/varlink_text.h
 src/tasks/varlink_text.h: $(srcdir)/doc/org.appctl.Tasks.varlink $(srcdir)/src/tasks/local.mk
