@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use IO::Socket::INET;
+use JSON::PP ();
 use Test::More;
 use Time::HiRes ();
 use Appctl::Certificates;
@@ -160,6 +161,15 @@ SKIP: {
 		$_->stop for $alice, $bob, $carol, $dave;
 	};
 }
+
+subtest 'nobody speaks for another node, nor in a name that is none' => sub {
+	my ($alice, $bob) = Appctl::Node->cluster(qw(alice bob), { %test });
+	my $claim = sub { $alice->node_call(Connect => { node => 'bob', service => 'claim', args => { as => $_[0] } })->{parameters} };
+	is($claim->("bob/$_")->{reply}{caller}, "bob/$_", $_) for 'app', '~joe', '~joe@a.example';
+	is($claim->($_)->{code}, 'invalid', JSON::PP->new->allow_nonref->encode($_) . ' is not taken')
+		for 'eve/app', 'alice/app', 'bob', 'bob/', 'bob/~', 'bobby/app', "bob/app\neve/app", "bob/\e[2J", 'bob/' . 'x' x 1000, 7, [];
+	$_->stop for $alice, $bob;
+};
 
 subtest 'a cable that is cut without a word' => sub {
 	my $heartbeat = 0.4 * slow_factor();

@@ -5,6 +5,7 @@
 #include "node/service.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 /*
@@ -13,6 +14,7 @@
  *	sink	takes all of stream 0; closes with {"bytes":…} at its end
  *	source	writes args.bytes on stream 0 and ends it
  *	mute	neither accepts nor refuses
+ *	claim	opens echo at the node that has opened it, in the name of args.as, and is accepted or refused as that is
  */
 struct test_channel {
 	struct buf pending[CHANNEL_STREAMS];	/* of echo: no room yet */
@@ -167,10 +169,45 @@ mute_opened(struct node *n, struct channel *c, const json_t *args)
 	(void)args;
 }
 
+/* --- claim --- */
+
+static void
+claim_ended(void *arg, struct channel *c, const json_t *how)
+{
+	(void)arg;
+	(void)c;
+	(void)how;
+}
+
+static void
+claim_taken(void *arg, struct channel *back, const json_t *reply)
+{
+	static const struct channel_handler handler = { .closed = claim_ended };
+
+	channel_accept(arg, json_incref((json_t *)(uintptr_t)reply), &handler, NULL);
+	channel_close(back, NULL);
+}
+
+static void
+claim_refused(void *arg, struct channel *back, const json_t *how)
+{
+	(void)back;
+	channel_refuse(arg, json_string_value(json_object_get(how, "error")), "%s", json_string_value(json_object_get(how, "message")));
+}
+
+static void
+claim_opened(struct node *n, struct channel *c, const json_t *args)
+{
+	static const struct channel_handler handler = { .accepted = claim_taken, .closed = claim_refused };
+
+	channel_open(n, channel_peer(c), "echo", json_pack("{s:O}", "caller", json_object_get(args, "as")), &handler, c);
+}
+
 const struct service services[] = {
 	{ .name = "echo", .opened = echo_opened },
 	{ .name = "sink", .opened = sink_opened },
 	{ .name = "source", .opened = source_opened },
 	{ .name = "mute", .opened = mute_opened },
+	{ .name = "claim", .opened = claim_opened },
 	{ .name = NULL },
 };
