@@ -24,11 +24,11 @@ bench/minsup bench/procsample bench/pubsub: %: $(srcdir)/%.c
 	$(AM_V_CC)$(MKDIR_P) bench && $(CC) -O2 -static -pthread -Wall -o $@ $(srcdir)/$@.c
 
 EXTRA_PROGRAMS += bench/wsbench
-bench_wsbench_SOURCES = bench/wsbench.c
-bench_wsbench_LDADD = $(net_libs)
+bench_wsbench_SOURCES = bench/prc.c bench/prc.h bench/wsbench.c
+bench_wsbench_LDADD = libmonitor.la libcore.la $(net_libs) -lm
 
 EXTRA_PROGRAMS += bench/store
-bench_store_SOURCES = bench/store.c
+bench_store_SOURCES = bench/prc.c bench/prc.h bench/store.c
 bench_store_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
 bench_store_LDADD = $(store_libs) $(JANSSON_LIBS) -lm
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "bench/prc.h"
 #include "monitor/batch.h"
 #include "store/schema.h"
 #include "store/store.h"
@@ -26,13 +27,6 @@ enum { BARE_GROUP_ROWS = 100000, SQLITE_GROUP_ROWS = 1000, PENDING_MAX = 64 << 2
 
 static long batches, rows;
 static struct buf body;			/* rows of a batch, without what differs */
-static const char *const columns[] = {
-#define X(name, type) #name,
-	PRC_COLUMNS(X)
-#undef X
-};
-enum { COLUMNS = sizeof(columns) / sizeof(columns[0]) };
-
 static double
 now_s(void)
 {
@@ -49,37 +43,6 @@ now_us(void)
 
 	clock_gettime(CLOCK_REALTIME, &t);
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static void
-make_text(struct buf *out, uint64_t seq, int64_t ts_us)
-{
-	struct batch_head head = { "prc", "alice", 1, seq, ts_us };
-	long i;
-
-	buf_clear(out);
-	batch_begin(out, &head, columns, COLUMNS);
-	for (i = 0; i < rows; i++) {
-		batch_begin_row(out);
-		batch_int(out, 1000 + i);
-		batch_int(out, 123456 + i * 7);
-		batch_int(out, 1);
-		batch_text(out, "web");
-		batch_text(out, "nginx");
-		batch_text(out, "nginx: worker process");
-		batch_int(out, 33);
-		batch_text(out, "S");
-		batch_real(out, 0.013 * (double)i);
-		batch_int(out, 10485760 + i * 4096);
-		batch_real(out, 12.5 * (double)i);
-		batch_null(out);
-		batch_real(out, 1000.5 * (double)i);
-		batch_int(out, 1 + i % 8);
-		batch_int(out, 20 + i % 50);
-		batch_text(out, "ep_poll");
-		batch_text(out, "cpu memory");
-	}
-	batch_end(out);
 }
 
 /* The same batch with another number: only the head is written anew. */
@@ -327,8 +290,8 @@ bare_batch(sqlite3 *db, sqlite3_stmt *row, sqlite3_stmt *mark, const struct batc
 	for (i = 0; i < rows; i++) {
 		sqlite3_bind_text(row, 1, "alice", 5, SQLITE_STATIC);
 		sqlite3_bind_int64(row, 2, b->ts_us);
-		for (k = 0; k < COLUMNS; k++)
-			bind_cell(row, k + 3, &b->cells[i * COLUMNS + k]);
+		for (k = 0; k < PRC_COLUMN_COUNT; k++)
+			bind_cell(row, k + 3, &b->cells[i * PRC_COLUMN_COUNT + k]);
 		insert(db, row);
 	}
 }
@@ -347,7 +310,7 @@ bare_sqlite(const char *file, const struct batch *b)
 		    " PRAGMA wal_autocheckpoint = 4000");
 	schema_sql(&sql, DIALECT_SQLITE);
 	run_sql(db, buf_cstr(&sql));
-	row = insert_into(db, "prc", COLUMNS + 2);
+	row = insert_into(db, "prc", PRC_COLUMN_COUNT + 2);
 	mark = insert_into(db, "batch", 1 + schema_batch.column_count);
 	for (i = 0; i < batches; i++) {
 		if (i % group == 0)
@@ -373,7 +336,7 @@ main(int argc, char **argv)
 		return 2;
 	batches = atol(argv[2]);
 	rows = atol(argv[3]);
-	make_text(&body, 1, now_us());
+	prc_text(&body, rows, now_us());
 	if (rows < 1 || batch_read(&b, buf_cstr(&body), body.len, &err) < 0)
 		return 2;
 	began_s = now_s();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "bench/prc.h"
 #include "loop/loop.h"
 #include "net/frames.h"
 #include "net/ws.h"
@@ -27,6 +28,8 @@
  *	tcp	recv(2), which is the limit
  *	event	wslay's event layer: whole messages, texts checked to be UTF-8
  *	net	a listener of src/net, after the upgrade and the challenge: the same checks, limits and heartbeats, in the loop
+ *	rows	the same, and each message's rows are decoded, as a consumer does
+ * A message is a batch of as many rows as make SIZE bytes.
  */
 enum { READ_SIZE = 256 * 1024, BURST = 64 * 1024 };
 
@@ -37,6 +40,8 @@ static uint64_t messages, bytes;
 static int fd;
 static struct loop *loop;
 static double begun;
+static bool decodes;
+static struct buf message;
 
 static double
 now(void)
@@ -117,30 +122,28 @@ authenticate(struct frames *f)
 }
 
 static void
-send_messages(unsigned port, size_t size, bool as_producer)
+send_messages(unsigned port, bool as_producer)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	struct frames *f = frames_new(false, CHALLENGE_TEXT_MAX);
 	long in_burst, left = expected, n;
-	char *text = malloc(size);
 	struct buf burst = { 0 };
-	size_t each, i;
+	size_t each;
+	char c;
 
 	fd = socket(AF_INET, SOCK_STREAM, 0);
-	need(text != NULL && f != NULL && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
+	need(f != NULL && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
 	if (as_producer)
 		authenticate(f);
-	for (i = 0; i < size; i++)
-		text[i] = (char)('a' + i % 26);
 	for (in_burst = 0; in_burst == 0 || burst.len < BURST; in_burst++)
-		frames_put_text(f, &burst, text, size);
+		frames_put_text(f, &burst, message.data, message.len);
 	each = burst.len / (size_t)in_burst;
 	for (; left > 0; left -= n) {
 		n = left < in_burst ? left : in_burst;
 		send_all(burst.data, each * (size_t)n);
 	}
 	shutdown(fd, SHUT_WR);
-	(void)!read(fd, text, 1);
+	(void)!read(fd, &c, 1);
 	_exit(0);
 }
 
@@ -194,9 +197,9 @@ take_by_event(void)
 }
 
 static void
-take_by_recv(size_t size)
+take_by_recv(void)
 {
-	size_t frame = size + (size < 126 ? 6 : size < 65536 ? 8 : 14);
+	size_t size = message.len, frame = size + (size < 126 ? 6 : size < 65536 ? 8 : 14);
 	ssize_t n;
 
 	while ((n = recv(fd, input, READ_SIZE, 0)) > 0)
@@ -216,9 +219,15 @@ opened(void *arg, struct ws *w)
 static void
 text(void *arg, struct ws *w, const char *data, size_t len)
 {
+	static struct batch b;
+	struct err err;
+
 	(void)arg;
 	(void)w;
-	(void)data;
+	if (decodes && batch_read(&b, data, len, &err) < 0) {
+		fprintf(stderr, "batch: %s\n", err.msg);
+		_exit(1);
+	}
 	bytes += len;
 	if ((long)++messages == expected)
 		loop_stop(loop);
@@ -234,7 +243,7 @@ closed(void *arg, struct ws *w, const char *why)
 }
 
 static pid_t
-take_by_net(size_t size)
+take_by_net(void)
 {
 	static const struct ws_handler handler = { .opened = opened, .text = text, .closed = closed };
 	static const struct ws_settings settings = { .protocol = "appctl-monitor", .node = "bench", .secret = SECRET,
@@ -248,13 +257,13 @@ take_by_net(size_t size)
 	need(listener != NULL, "listen");
 	pid = fork();
 	if (pid == 0)
-		send_messages(ws_listener_port(listener), size, true);
+		send_messages(ws_listener_port(listener), true);
 	loop_run(loop);
 	return pid;
 }
 
 static pid_t
-take_plainly(size_t size, bool by_event)
+take_plainly(bool by_event)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	socklen_t len = sizeof(at);
@@ -264,14 +273,24 @@ take_plainly(size_t size, bool by_event)
 	need(bind(l, (struct sockaddr *)&at, len) == 0 && listen(l, 1) == 0 && getsockname(l, (struct sockaddr *)&at, &len) == 0, "listen");
 	pid = fork();
 	if (pid == 0)
-		send_messages(ntohs(at.sin_port), size, false);
+		send_messages(ntohs(at.sin_port), false);
 	fd = accept(l, NULL, NULL);
 	begun = now();
 	if (by_event)
 		take_by_event();
 	else
-		take_by_recv(size);
+		take_by_recv();
 	return pid;
+}
+
+static void
+make_message(size_t size)
+{
+	long rows = 0;
+
+	while (message.len < size)
+		prc_text(&message, ++rows, INT64_C(816930000000000));
+	need(!message.failed, "a batch");
 }
 
 int
@@ -287,7 +306,9 @@ main(int argc, char **argv)
 	size = strtoul(argv[2], NULL, 10);
 	expected = atol(argv[3]);
 	input = malloc(READ_SIZE);
-	pid = strcmp(argv[1], "net") == 0 ? take_by_net(size) : take_plainly(size, strcmp(argv[1], "event") == 0);
+	make_message(size);
+	decodes = strcmp(argv[1], "rows") == 0;
+	pid = decodes || strcmp(argv[1], "net") == 0 ? take_by_net() : take_plainly(strcmp(argv[1], "event") == 0);
 	took = now() - begun;
 	getrusage(RUSAGE_SELF, &used);
 	cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
