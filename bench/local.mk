@@ -25,7 +25,7 @@ bench/minsup bench/procsample bench/pubsub: %: $(srcdir)/%.c
 
 EXTRA_PROGRAMS += bench/wsbench
 bench_wsbench_SOURCES = bench/prc.c bench/prc.h bench/wsbench.c
-bench_wsbench_LDADD = libmonitor.la libcore.la $(net_libs) -lm
+bench_wsbench_LDADD = libmonitor.la libcore.la $(net_libs)
 
 EXTRA_PROGRAMS += bench/store
 bench_store_SOURCES = bench/prc.c bench/prc.h bench/store.c

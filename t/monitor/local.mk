@@ -6,7 +6,7 @@ t_monitor_feed_LDADD = $(store_libs)
 
 # Many producers in one process.
 check_PROGRAMS += t/monitor/producers
-t_monitor_producers_SOURCES = t/monitor/producers.c
+t_monitor_producers_SOURCES = bench/prc.c bench/prc.h t/monitor/producers.c
 t_monitor_producers_LDADD = libmonitor.la libcore.la $(net_libs)
 
 # Run by t/monitor/backend.t.

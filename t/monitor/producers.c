@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "bench/prc.h"
 #include "core/event.h"
-#include "monitor/batch.h"
 #include "net/secret.h"
 #include "net/ws.h"
 
@@ -45,27 +45,7 @@ static struct buf text, rest;
 static void
 make_rest(void)
 {
-	static const char *const columns[] = { "pid", "started", "application", "name", "command", "uid", "cpu", "memory", "memory_growth",
-		"threads", "reasons" };
-	struct batch_head head = { "prc", "", 1, 1, clock_real_us() };
-	unsigned long i;
-
-	batch_begin(&rest, &head, columns, sizeof(columns) / sizeof(columns[0]));
-	for (i = 0; i < rows; i++) {
-		batch_begin_row(&rest);
-		batch_int(&rest, (int64_t)i + 1);
-		batch_int(&rest, (int64_t)(123456 + i * 17));
-		batch_text(&rest, "web");
-		batch_text(&rest, "nginx");
-		batch_text(&rest, "nginx: worker process");
-		batch_int(&rest, 33);
-		batch_real(&rest, 0.013 * (double)i);
-		batch_int(&rest, (int64_t)(10485760 + i * 4096));
-		batch_real(&rest, 12.5 * (double)i);
-		batch_int(&rest, (int64_t)(1 + i % 8));
-		batch_text(&rest, "cpu memory");
-	}
-	batch_end(&rest);
+	prc_text(&rest, (long)rows, clock_real_us());
 	buf_consume(&rest, (size_t)(strstr(buf_cstr(&rest), ",\"columns\":") - rest.data));
 }
 
