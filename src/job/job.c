@@ -12,7 +12,7 @@
 enum {
 	AGAIN_MS = 1000,		/* before appctld is sought again */
 	AT_ONCE = 256,			/* events before others have their turn */
-	TODO_MAX = 32,			/* signals that wait */
+	WAITING_MAX = 32,			/* signals that wait */
 };
 
 enum phase {
@@ -39,7 +39,7 @@ struct job {
 	bool forgotten;			/* in a callback: it goes when that returns */
 	pid_t pid;
 	struct job_end end;
-	json_t *todo;			/* signals to send, "" for Stop, the first one perhaps on its way */
+	json_t *waiting;		/* signals to send, "" for Stop, the first one perhaps on its way */
 	bool sending;
 	struct job_handler handler;
 	void *arg;
@@ -96,7 +96,7 @@ job_free(struct job *j)
 	calls_forget(js->calls, j);
 	close_fds(j);
 	json_decref(j->definition);
-	json_decref(j->todo);
+	json_decref(j->waiting);
 	free(j);
 }
 
@@ -308,7 +308,7 @@ static void
 sent(void *arg, const json_t *reply, const struct appctl_error *e)
 {
 	struct job *j = arg;
-	const char *signal = json_string_value(json_array_get(j->todo, 0));
+	const char *signal = json_string_value(json_array_get(j->waiting, 0));
 	bool lost = reply == NULL && (e->status == APPCTL_UNREACHABLE || strcmp(e->name, APPCTL_OUTCOME_UNKNOWN) == 0);
 
 	j->sending = false;
@@ -317,14 +317,14 @@ sent(void *arg, const json_t *reply, const struct appctl_error *e)
 		timer_at(j->js->again, clock_mono_ms() + AGAIN_MS);
 		return;
 	}
-	json_array_remove(j->todo, 0);
+	json_array_remove(j->waiting, 0);
 	send_next(j);
 }
 
 static void
 send_next(struct job *j)
 {
-	const char *signal = json_string_value(json_array_get(j->todo, 0));
+	const char *signal = json_string_value(json_array_get(j->waiting, 0));
 	json_t *params;
 
 	if (signal == NULL || j->sending || j->phase != PHASE_RUNNING)
@@ -337,23 +337,23 @@ send_next(struct job *j)
 }
 
 static void
-put_todo(struct job *j, const char *signal)
+put_waiting(struct job *j, const char *signal)
 {
-	json_array_append_new(j->todo, json_string(signal));
+	json_array_append_new(j->waiting, json_string(signal));
 	send_next(j);
 }
 
 void
 job_kill(struct job *j, const char *signal)
 {
-	if (json_array_size(j->todo) < TODO_MAX)
-		put_todo(j, signal);
+	if (json_array_size(j->waiting) < WAITING_MAX)
+		put_waiting(j, signal);
 }
 
 void
 job_stop(struct job *j)
 {
-	put_todo(j, "");
+	put_waiting(j, "");
 }
 
 /* What could not be asked or said is tried again. */
@@ -588,10 +588,10 @@ job_new(struct jobs *js, const char *name, const struct job_handler *h, void *ar
 	j->arg = arg;
 	j->end.code = -1;
 	j->fds[0] = j->fds[1] = j->fds[2] = -1;
-	j->todo = json_array();
+	j->waiting = json_array();
 	snprintf(j->name, sizeof(j->name), "%s", name);
-	if (j->todo == NULL || strcmp(j->name, name) != 0 || find_slot(j) < 0) {
-		json_decref(j->todo);
+	if (j->waiting == NULL || strcmp(j->name, name) != 0 || find_slot(j) < 0) {
+		json_decref(j->waiting);
 		free(j);
 		return NULL;
 	}
